@@ -1,0 +1,47 @@
+//! Chores of the repository: tables that are derived from published definitions, and checks that they are fresh.
+
+mod package;
+mod search_params;
+mod shape;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Chores of the Kiroku repository")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Derives services/fhir/definitions/shape.txt from the R4 structure definitions and value sets
+    #[command(name = "fhir-shape")]
+    Shape(Derive),
+    /// Derives the table of search parameters from the R4 definitions
+    #[command(name = "fhir-search-params")]
+    SearchParams(search_params::Args),
+}
+
+/// How a derived table is made.
+#[derive(Args)]
+pub(crate) struct Derive {
+    /// Fail if the committed file differs, write nothing
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// An unpacked folder of the definitions instead of the Maven package
+    #[arg(long)]
+    pub(crate) package: Option<PathBuf>,
+    /// Root of the workspace
+    #[arg(long, default_value = ".")]
+    pub(crate) root: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Shape(derive) => shape::run(&derive),
+        Task::SearchParams(args) => search_params::run(&args),
+    }
+}

@@ -1,0 +1,3 @@
+//! Load for Kiroku, and the seeded Japanese population that demo, tests and load share.
+
+pub mod population;

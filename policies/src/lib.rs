@@ -1,0 +1,26 @@
+//! Who may see what: the typed input and decision, the filter, and the host of the compiled Rego policies.
+//!
+//! One entry point decides for every way to read and for every condition of a write (`access-rules.md`). The decision is a
+//! pure function of its [`Input`]; whatever goes wrong on the way is a denial under R51.
+
+mod bundle;
+mod decision;
+mod filter;
+mod host;
+mod input;
+mod module;
+mod sets;
+
+pub use bundle::{BUNDLE_FILES, Bundle, BundleError, Manifest, source_hash};
+pub use decision::{ConsentBasis, Decision, Obligation, Outcome, Refusal, reasons};
+pub use filter::{Clause, Filter, Flag, ItemRef, LogScope};
+pub use host::{ENTRY_POINT, Policies};
+pub use input::{
+    Actor, ActorType, Assurance, Authority, Client, Consent, Counters, INPUT_BYTES_MAX, Identification, Input, Link,
+    Mode, ObjectionFact, Order, Organisation, Person, Proof, ProofIssuer, Protection, Scope, Stage, Tie, VisitFact,
+    Wanted, Write,
+};
+pub use sets::{CategorySet, LabelSet};
+
+/// Terms that a new consent must name (`id|version`); equal to `terms` in the policy data.
+pub const CURRENT_TERMS: &str = "kiroku-terms|1";

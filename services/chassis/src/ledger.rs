@@ -1,0 +1,160 @@
+//! Port `ledger`: nothing about a person is opened for release before its access entry is durable.
+//!
+//! [`Ledger::append`] commits the entry and answers with the [`Receipt`] and the keys of exactly the items that the entry
+//! names. INVARIANT: this module is the only place that makes a [`Receipt`] or [`RowKeys`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine;
+use bytes::Bytes;
+use openssl::sha::Sha256;
+use schemas::access::{Access, AccessList, AccessRecord, Commitment, ReceiptBytes};
+use schemas::codec;
+use schemas::header::ItemVersion;
+use schemas::vocab::Topic;
+use schemas::{Pid, ids};
+
+use crate::clock::year_of;
+use crate::crypto;
+use crate::ports::keys::{Keys, KeysError, PlatformKey, Secret};
+use crate::ports::log::{Append, Log, LogError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("the access entry could not be made durable: {0}")]
+    Log(#[from] LogError),
+    #[error("no key for an access entry or an item: {0}")]
+    Keys(#[from] KeysError),
+}
+
+/// An access to append, and the items to open with it that the person may not know of yet (UNTOLD): they stand in the
+/// entry's closed commitment only.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub access: Access,
+    pub closed: Vec<ItemVersion>,
+}
+
+/// Proof that an access is durable. No public constructor.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    bytes: ReceiptBytes,
+    person: Option<Pid>,
+}
+
+impl Receipt {
+    pub fn entry(&self) -> schemas::EntryId {
+        self.bytes.entry
+    }
+    pub fn person(&self) -> Option<Pid> {
+        self.person
+    }
+    /// Log time of the entry, milliseconds since 1970.
+    pub fn time(&self) -> i64 {
+        self.bytes.time
+    }
+    /// Value of the header `Kiroku-Receipt`: base64url of the CBOR of [`ReceiptBytes`].
+    pub fn header_value(&self) -> String {
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(codec::encode(&self.bytes))
+    }
+}
+
+/// The keys of the rows that one receipt names, in its order. No public constructor.
+pub struct RowKeys(Vec<(ItemVersion, Secret)>);
+
+impl RowKeys {
+    /// The key of one version; `None` if the receipt does not name it.
+    pub(crate) fn of(&self, version: &ItemVersion) -> Option<&Secret> {
+        self.0.iter().find(|(v, _)| v == version).map(|(_, key)| key)
+    }
+}
+
+/// The ledger as readers and doors see it.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Commits all entries (one wait), then gives receipt and row keys of each, in order. On an error nothing may be released.
+    async fn append_all(&self, wanted: Vec<Wanted>) -> Result<Vec<(Receipt, RowKeys)>, LedgerError>;
+
+    async fn append(&self, access: Access) -> Result<(Receipt, RowKeys), LedgerError> {
+        let mut all = self.append_all(vec![Wanted { access, closed: Vec::new() }]).await?;
+        Ok(all.swap_remove(0))
+    }
+}
+
+/// The ledger in this process: commits to topic `access`.
+pub struct LocalLedger {
+    log: Arc<dyn Log>,
+    keys: Arc<dyn Keys>,
+    mac_key: Secret,
+}
+
+impl LocalLedger {
+    pub async fn new(log: Arc<dyn Log>, keys: Arc<dyn Keys>) -> Result<Self, KeysError> {
+        let mac_key = keys.platform_key(PlatformKey::Receipt).await?;
+        Ok(Self { log, keys, mac_key })
+    }
+
+    async fn seal_entry(&self, access: &Access) -> Result<(Append, Commitment), KeysError> {
+        let (list, shard) = match access.person {
+            Some(pid) => (AccessList::Person(pid), pid.shard()),
+            None => (AccessList::Facility(access.organisation.clone()), facility_shard(&access.organisation)),
+        };
+        let year = year_of(access.released_at);
+        let key = self.keys.log_key(&list, year).await?;
+        let body = codec::encode(access);
+        let commitment = Commitment(crypto::hmac(&key.entry_opening(&access.id), &[&body]));
+        let sealed = crypto::seal(&key.entry_key(&access.id), &access.id.0, &body);
+        let record = AccessRecord { id: access.id, list, year, commitment, sealed };
+        Ok((Append { topic: Topic::Access, shard, value: Bytes::from(codec::encode(&record)) }, commitment))
+    }
+
+    async fn row_keys(&self, wanted: &Wanted) -> Result<RowKeys, KeysError> {
+        let Some(pid) = wanted.access.person else { return Ok(RowKeys(Vec::new())) };
+        let mut keys = Vec::with_capacity(wanted.access.items.len() + wanted.closed.len());
+        let mut last: Option<(schemas::header::Bucket, Arc<crate::ports::keys::RecordKey>)> = None;
+        for version in wanted.access.items.iter().chain(&wanted.closed) {
+            let Some(bucket) = version.bucket else { continue };
+            if last.as_ref().is_none_or(|(b, _)| *b != bucket) {
+                last = Some((bucket, self.keys.record_key(pid, bucket).await?));
+            }
+            let (_, record_key) = last.as_ref().expect("set just above");
+            keys.push((*version, record_key.row(version)));
+        }
+        Ok(RowKeys(keys))
+    }
+
+    fn receipt(&self, wanted: &Wanted, commitment: Commitment, time: i64) -> Receipt {
+        let mut items = Sha256::new();
+        wanted.access.items.iter().chain(&wanted.closed).for_each(|v| items.update(&crypto::item_bytes(v)));
+        let items = items.finish();
+        let entry = wanted.access.id;
+        let mac = crypto::hmac(&self.mac_key, &[&entry.0, &commitment.0, &items, &time.to_be_bytes()]);
+        Receipt { bytes: ReceiptBytes { entry, commitment, items, time, mac }, person: wanted.access.person }
+    }
+}
+
+/// Shard of a facility's list.
+pub fn facility_shard(organisation: &schemas::OrganisationId) -> u16 {
+    let hash = openssl::sha::sha256(organisation.0.as_bytes());
+    u16::from_be_bytes([hash[0], hash[1]]) % ids::SHARDS
+}
+
+#[async_trait]
+impl Ledger for LocalLedger {
+    async fn append_all(&self, wanted: Vec<Wanted>) -> Result<Vec<(Receipt, RowKeys)>, LedgerError> {
+        let mut records = Vec::with_capacity(wanted.len());
+        let mut commitments = Vec::with_capacity(wanted.len());
+        for one in &wanted {
+            let (record, commitment) = self.seal_entry(&one.access).await?;
+            records.push(record);
+            commitments.push(commitment);
+        }
+        let appended = self.log.append_all(records).await?;
+        let mut out = Vec::with_capacity(wanted.len());
+        for ((one, commitment), place) in wanted.iter().zip(commitments).zip(appended) {
+            out.push((self.receipt(one, commitment, place.time), self.row_keys(one).await?));
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,90 @@
+//! Port `log`: append, read by position, wait. The order within one partition is the only order that is promised.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use schemas::ids::partition_of;
+use schemas::vocab::Topic;
+
+/// A record to append. The partition follows from `shard`.
+#[derive(Clone, Debug)]
+pub struct Append {
+    pub topic: Topic,
+    /// 0 to 4095 ([`schemas::Pid::shard`]); 0 for topics with one partition.
+    pub shard: u16,
+    pub value: Bytes,
+}
+
+/// Where an append came to lie, and the time the log stamped on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    pub partition: u16,
+    /// Dense within the partition, from 0.
+    pub offset: u64,
+    /// Milliseconds since 1970; never smaller than that of the record before it.
+    pub time: i64,
+}
+
+/// One record as read.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub partition: u16,
+    pub offset: u64,
+    pub time: i64,
+    pub value: Bytes,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Nothing was acknowledged; the same append may be tried again (the reader drops duplicates by id).
+    #[error("the log cannot be written: {0}")]
+    NotWritable(String),
+    #[error("record of {size} bytes is larger than the limit of {limit}")]
+    TooLarge { size: usize, limit: usize },
+    /// Damage: said, never skipped.
+    #[error("the log is damaged in partition {partition} of `{topic}` at offset {offset}: {what}")]
+    Damaged { topic: Topic, partition: u16, offset: u64, what: String },
+    #[error("input or output of the log failed: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the log is closed")]
+    Closed,
+}
+
+/// The durable log.
+///
+/// Contract (tests/ports): an append that returned Ok survives power loss; offsets are dense per partition; records of one call
+/// lie in its order; a failed append is not acknowledged and may or may not be found later; reading at or behind the end
+/// returns an empty list; nothing is promised across partitions.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// Number of partitions of `topic`, fixed for the life of the log. 1 for `identity`, `commons`, `authority`.
+    fn partitions(&self, topic: Topic) -> u16;
+
+    /// Appends all records, durable when it returns. One wait for many records and many callers (group commit).
+    async fn append_all(&self, records: Vec<Append>) -> Result<Vec<Appended>, LogError>;
+
+    /// Records from `offset` on, at most `max` (and at most about 8 MiB, but at least one if there is one).
+    /// Only durable records are seen.
+    async fn read(&self, topic: Topic, partition: u16, offset: u64, max: usize) -> Result<Vec<Record>, LogError>;
+
+    /// First offset not yet durable in the partition.
+    async fn end(&self, topic: Topic, partition: u16) -> Result<u64, LogError>;
+
+    /// Returns once the partition holds a durable record at `offset` (at once if it does already); `Closed` when the log closes.
+    async fn wait_for(&self, topic: Topic, partition: u16, offset: u64) -> Result<(), LogError>;
+
+    /// Appends one record.
+    async fn append(&self, record: Append) -> Result<Appended, LogError> {
+        let all = self.append_all(vec![record]).await?;
+        Ok(all[0])
+    }
+
+    /// The partition of `shard` in `topic`.
+    fn partition_of(&self, topic: Topic, shard: u16) -> u16 {
+        partition_of(shard, self.partitions(topic))
+    }
+
+    /// Partitions that this process owns (may project). The embedded log: all.
+    fn owned(&self, topic: Topic) -> Vec<u16> {
+        (0..self.partitions(topic)).collect()
+    }
+}

@@ -1,0 +1,79 @@
+//! The first step of every request about anybody: token, certificate, registry.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use schemas::{Problem, ProblemCode};
+
+use crate::auth::scopes::Interaction;
+use crate::auth::verify::Verifier;
+use crate::auth::{AuthError, Caller, Standing};
+use crate::clock::Clock;
+use crate::entry::Asker;
+use crate::http::{PeerCertificate, Refusal, RequestInfo};
+use crate::registry::Registry;
+
+/// Who asks in this request, and when.
+pub struct Session {
+    pub caller: Arc<Caller>,
+    pub standing: Standing,
+    pub info: RequestInfo,
+    /// Milliseconds since 1970, by this server's clock.
+    pub now: i64,
+    /// The registry has had no heartbeat for 60 s ("When parts fail").
+    pub stale: bool,
+}
+
+impl Session {
+    pub fn asker(&self) -> Asker<'_> {
+        Asker { caller: &self.caller, standing: &self.standing, info: &self.info }
+    }
+
+    /// 403 unless the token's scopes (and the client's of today) allow this.
+    pub fn require_scope(&self, resource_type: &str, interaction: Interaction) -> Result<(), Refusal> {
+        if self.caller.is_person || self.standing.allows(&self.caller, resource_type, interaction) {
+            return Ok(());
+        }
+        let text = "the token's scopes do not allow this interaction with this type; ask for a token with the scope";
+        Err(Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", text).with_rule("scope")))
+    }
+
+    /// 403 unless the client holds a right of the registry.
+    pub fn require_right(&self, right: &str) -> Result<(), Refusal> {
+        if self.standing.has_right(right) {
+            return Ok(());
+        }
+        let text = format!("this needs the registry right `{right}`");
+        Err(Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", text).with_rule("right")))
+    }
+}
+
+/// Lets requests in.
+pub struct Gate {
+    pub verifier: Verifier,
+    pub registry: Arc<Registry>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Gate {
+    /// 401 unless token, binding and registry are good now.
+    pub fn admit(&self, request: &HttpRequest, info: RequestInfo) -> Result<Session, Refusal> {
+        let certificate = PeerCertificate::of(request);
+        let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let registry = self.registry.state();
+        let admitted = Verifier::bearer_of(header)
+            .and_then(|bearer| self.verifier.verify(bearer, certificate.as_ref().map(PeerCertificate::hex)))
+            .and_then(|caller| caller.check_registry(&registry).map(|standing| (caller, standing)));
+        let now = self.clock.now();
+        match admitted {
+            Ok((caller, standing)) => Ok(Session { caller, standing, info, now, stale: registry.is_stale(now) }),
+            Err(error) => Err(refused(error)),
+        }
+    }
+}
+
+fn refused(error: AuthError) -> Refusal {
+    let problem = Problem::new(ProblemCode::Login, "", error.to_string()).with_rule(error.code());
+    Refusal::new(error.status(), vec![problem]).with_header("www-authenticate", error.www_authenticate())
+}

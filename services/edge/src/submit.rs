@@ -1,0 +1,173 @@
+//! Seal, append, await the verdict, log the writing: in that order, and only then is anything answered.
+
+use bytes::Bytes;
+use chassis::clock::year_of;
+use chassis::entry::draft;
+use chassis::envelope;
+use chassis::http::Refusal;
+use chassis::ledger::Receipt;
+use chassis::ports::keys::KeysError;
+use chassis::session::Session;
+use chassis::verdicts::Verdict;
+use policies::Decision;
+use schemas::access::AccessOutcome;
+use schemas::header::{Bucket, ItemVersion};
+use schemas::submission::{Author, Change, Command, IdentityRecord, Outcome, OutcomeResult, Submission, Written};
+use schemas::vocab::{AccessKind, Topic};
+use schemas::{Category, Pid, Problem, ProblemCode, SubmissionId, codec};
+
+use crate::Edge;
+
+/// Identity of a request: its submission id and the hash that tells a retry from another request.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestId {
+    pub(crate) submission: SubmissionId,
+    pub(crate) hash: [u8; 32],
+    /// The person whose card was proven at the desk with this request, and when.
+    pub(crate) card: Option<(Pid, i64)>,
+}
+
+impl RequestId {
+    /// Id of a further submission that this request leads to.
+    pub(crate) fn step(&self, step: &str) -> Self {
+        Self { submission: self.submission.derived(step), ..*self }
+    }
+}
+
+/// What became of a submission before its answer is formed.
+pub(crate) enum Submitted {
+    Outcome(Outcome),
+    /// No verdict in time: the client asks `GET /submissions/{id}`.
+    Later(SubmissionId),
+}
+
+impl Edge {
+    /// Appends a command for a shelf and waits for its verdict.
+    pub(crate) async fn submit(
+        &self,
+        session: &Session,
+        pid: Pid,
+        id: RequestId,
+        command: Command,
+    ) -> Result<Submitted, Refusal> {
+        let submission = Submission {
+            id: id.submission,
+            pid,
+            author: author(session),
+            policy_revision: self.deps.policies.revision().to_string(),
+            request_hash: id.hash,
+            command,
+        };
+        let bucket = match pid.is_person() {
+            true => Bucket::Year(year_of(session.now)),
+            false => Bucket::Long,
+        };
+        let key = self.deps.keys.record_key(pid, bucket).await.map_err(|e| match e {
+            KeysError::NoKey => Refusal::new(410, vec![Problem::new(ProblemCode::NotFound, "", "not available")]),
+            other => Refusal::unavailable(&other, 5),
+        })?;
+        let record = envelope::seal_submission(&key, bucket, &submission);
+        let verdict = self.deps.verdicts.wait_for(submission.id);
+        self.deps.log.append(record).await.map_err(|e| Refusal::unavailable(&e, 5))?;
+        match tokio::time::timeout(self.deps.verdict_timeout, verdict).await {
+            Ok(Ok(Verdict::Outcome(outcome))) => Ok(Submitted::Outcome(outcome)),
+            Ok(Ok(Verdict::KeyReused)) => Err(key_reused()),
+            Ok(Ok(Verdict::Identity(_) | Verdict::IdentityRefused(_)) | Err(_)) | Err(_) => Ok(Submitted::Later(submission.id)),
+        }
+    }
+
+    /// Appends to topic `identity` and waits; `None` if no verdict came in time.
+    pub(crate) async fn submit_identity(&self, record: IdentityRecord) -> Result<Option<Verdict>, Refusal> {
+        let verdict = self.deps.verdicts.wait_for(record.submission);
+        let value = Bytes::from(codec::encode(&record));
+        let append = chassis::ports::log::Append { topic: Topic::Identity, shard: 0, value };
+        self.deps.log.append(append).await.map_err(|e| Refusal::unavailable(&e, 5))?;
+        Ok(tokio::time::timeout(self.deps.verdict_timeout, verdict).await.ok().and_then(Result::ok))
+    }
+
+    /// The `write` entry (or the refusal's) of an outcome: appended before the verdict is told.
+    pub(crate) async fn log_write(
+        &self,
+        session: &Session,
+        pid: Pid,
+        decision: &Decision,
+        outcome: &Outcome,
+        (kind, changes): (AccessKind, &[Change]),
+    ) -> Result<Receipt, Refusal> {
+        let (kind, access_outcome) = match &outcome.result {
+            OutcomeResult::Accepted(_) => (kind, AccessOutcome::Success),
+            OutcomeResult::Refused(_) => (AccessKind::Denied, AccessOutcome::Denied),
+        };
+        let mut access = draft(&session.asker(), Some(pid), kind, access_outcome, self.deps.clock.now());
+        explain(&mut access, decision);
+        match &outcome.result {
+            OutcomeResult::Accepted(written) => access.items = written.iter().map(item_version).collect(),
+            OutcomeResult::Refused(problems) => {
+                access.rules = problems.iter().map(|p| p.rule.clone()).filter(|r| !r.is_empty()).collect();
+                access.reason = problems.first().map_or_else(String::new, |p| p.rule.clone());
+            }
+        }
+        access.count = u32::try_from(access.items.len()).unwrap_or(u32::MAX);
+        access.categories = changes.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category).collect::<Vec<Category>>();
+        access.categories.sort_unstable();
+        access.categories.dedup();
+        // What the person may not know yet is not betrayed by the entry of its writing either.
+        if let OutcomeResult::Accepted(written) = &outcome.result {
+            let untold = |n: usize| changes.get(n).and_then(|c| c.meta.as_ref()).is_some_and(|m| m.labels.contains(&schemas::Label::Untold));
+            access.items = written.iter().enumerate().filter(|(n, _)| !untold(*n)).map(|(_, w)| item_version(w)).collect();
+        }
+        self.append_entry(access).await
+    }
+
+    /// The entry of a refusal at the door.
+    pub(crate) async fn log_refusal(
+        &self,
+        session: &Session,
+        pid: Option<Pid>,
+        decision: Option<&Decision>,
+        refusal: Refusal,
+    ) -> Refusal {
+        let mut access = draft(&session.asker(), pid, AccessKind::Denied, AccessOutcome::Denied, self.deps.clock.now());
+        if let Some(decision) = decision {
+            explain(&mut access, decision);
+        }
+        match self.append_entry(access).await {
+            Ok(receipt) => refusal.with_receipt(&receipt),
+            Err(unavailable) => unavailable,
+        }
+    }
+
+    async fn append_entry(&self, access: schemas::access::Access) -> Result<Receipt, Refusal> {
+        let (receipt, _) = self.deps.ledger.append(access).await.map_err(|e| Refusal::unavailable(&e, 5))?;
+        Ok(receipt)
+    }
+}
+
+/// Items of a write are named without a bucket: nothing is opened with this entry.
+fn item_version(written: &Written) -> ItemVersion {
+    ItemVersion { item: written.item, version: written.version, bucket: None }
+}
+
+pub(crate) fn explain(access: &mut schemas::access::Access, decision: &Decision) {
+    access.rules.clone_from(&decision.rules);
+    access.reason.clone_from(&decision.reason);
+    access.obligations = decision.obligations.iter().map(|o| format!("{o:?}").to_uppercase()).collect();
+    access.policy_revision = decision.policy_revision.to_string();
+    access.input_hash = decision.input_hash;
+}
+
+/// Who writes, as it is kept with the submission.
+pub(crate) fn author(session: &Session) -> Author {
+    Author {
+        client: session.caller.client.clone(),
+        organisation: session.caller.organisation.clone(),
+        practitioner: session.caller.practitioner.clone(),
+        purpose: session.caller.purpose,
+        is_person: session.caller.is_person,
+    }
+}
+
+pub(crate) fn key_reused() -> Refusal {
+    let text = "this Idempotency-Key was used for another request; use a fresh key";
+    Refusal::unprocessable(vec![Problem::new(ProblemCode::Duplicate, "", text).with_rule("idempotency-key")])
+}

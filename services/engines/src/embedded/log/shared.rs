@@ -1,0 +1,277 @@
+//! The log's queue and its leader: whoever finds no commit running starts one for all that wait.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+
+use chassis::clock::Clock;
+use chassis::ports::log::{Append, Appended, LogError};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{oneshot, watch};
+
+use super::files::{EndMarker, Identity};
+use super::keeper::Work;
+use super::view::View;
+use super::writer::{Around, Done, Failed, Writer};
+use crate::embedded::disk::Disk;
+
+/// Values of one commit, about: keeps the wait of the first caller short.
+const MAX_COMMIT_BYTES: usize = 8 * 1024 * 1024;
+
+/// The appends of one caller.
+struct Group {
+    records: Vec<Append>,
+    done: oneshot::Sender<Result<Vec<Appended>, LogError>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Group>,
+    leading: bool,
+    closed: bool,
+    /// Why nothing is acknowledged any more.
+    poison: Option<String>,
+}
+
+/// All that the callers of the log share.
+pub(crate) struct Shared {
+    pub(crate) folder: PathBuf,
+    pub(crate) identity: Identity,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) segment_size: u64,
+    queue: Mutex<Queue>,
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) view: RwLock<View>,
+    /// First offset not yet durable, by slot.
+    ends: Vec<watch::Sender<u64>>,
+    pub(crate) marker: EndMarker,
+    /// The end marker holds what is not yet synced.
+    pub(crate) unsettled: AtomicBool,
+    pub(crate) keeper: Mutex<Option<Sender<Work>>>,
+}
+
+/// The parts of [`Shared`] that differ between logs.
+pub(crate) struct Parts {
+    pub(crate) folder: PathBuf,
+    pub(crate) identity: Identity,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) segment_size: u64,
+    pub(crate) marker: EndMarker,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts, writer: Writer, view: View) -> Self {
+        let ends = view.ends().into_iter().map(|end| watch::channel(end).0).collect();
+        Self {
+            folder: parts.folder,
+            identity: parts.identity,
+            disk: parts.disk,
+            clock: parts.clock,
+            segment_size: parts.segment_size,
+            queue: Mutex::default(),
+            writer: Mutex::new(writer),
+            view: RwLock::new(view),
+            ends,
+            marker: parts.marker,
+            unsettled: AtomicBool::new(false),
+            keeper: Mutex::new(None),
+        }
+    }
+
+    /// Puts records in the queue. The second value: the caller must see to it that somebody leads.
+    pub(crate) fn enqueue(&self, records: Vec<Append>) -> Result<(Waiting, bool), LogError> {
+        let (done, wait) = oneshot::channel();
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(LogError::Closed);
+        }
+        if let Some(why) = &queue.poison {
+            return Err(LogError::NotWritable(why.clone()));
+        }
+        queue.waiting.push_back(Group { records, done });
+        Ok((wait, !std::mem::replace(&mut queue.leading, true)))
+    }
+
+    /// Commits for some of those who wait. False, and no longer leading, when nobody does.
+    pub(crate) fn commit_waiting(&self) -> bool {
+        let mut groups = Vec::new();
+        {
+            let mut queue = self.queue.lock();
+            let mut bytes = 0;
+            while let Some(group) = queue.waiting.front() {
+                bytes += group.records.iter().map(|r| r.value.len()).sum::<usize>();
+                if !groups.is_empty() && bytes > MAX_COMMIT_BYTES {
+                    break;
+                }
+                groups.extend(queue.waiting.pop_front());
+            }
+            if groups.is_empty() {
+                queue.leading = false;
+                return false;
+            }
+        }
+        self.commit(groups);
+        true
+    }
+
+    fn commit(&self, groups: Vec<Group>) {
+        let around = Around {
+            folder: &self.folder,
+            identity: &self.identity,
+            disk: &self.disk,
+            clock: &*self.clock,
+            segment_size: self.segment_size,
+        };
+        // Held until the records are visible, so that a copy of the log never sees a commit half taken in.
+        let mut writer = self.writer.lock();
+        match writer.commit(&around, groups.iter().flat_map(|g| &g.records)) {
+            Ok(done) => {
+                let mut from = 0;
+                let answers: Vec<_> = groups
+                    .into_iter()
+                    .map(|g| {
+                        let appended = done.appended(from, g.records.len());
+                        from += g.records.len();
+                        (g.done, appended)
+                    })
+                    .collect();
+                self.publish(done);
+                drop(writer);
+                // A caller that went away has no use for the answer.
+                answers.into_iter().for_each(|(done, appended)| drop(done.send(Ok(appended))));
+            }
+            Err(failed) => {
+                drop(writer);
+                let why = match failed {
+                    Failed::Before(why) => why,
+                    Failed::Poison(why) => {
+                        tracing::error!(
+                            error = why,
+                            "a write to the log failed; nothing is acknowledged until a restart"
+                        );
+                        let why = format!("an earlier write failed, a restart is needed: {why}");
+                        self.poison(&why);
+                        why
+                    }
+                };
+                groups.into_iter().for_each(|g| drop(g.done.send(Err(LogError::NotWritable(why.clone())))));
+            }
+        }
+    }
+
+    /// Makes a durable commit visible and wakes those who wait for its records.
+    fn publish(&self, done: Done) {
+        if let Err(e) = self.marker.write(&done.head) {
+            tracing::warn!(error = %e, "the end marker of the log cannot be written");
+        }
+        let mut touched: Vec<(usize, u64)> = Vec::new();
+        let mut work = (!self.unsettled.swap(true, Ordering::SeqCst)).then_some(Work::Settle);
+        {
+            let mut view = self.view.write();
+            if let Some((mut index, first, end)) = done.closed {
+                index.parts = view.segment_parts(index.number, &first, &end);
+                view.lengths.insert(index.number, index.length);
+                work = Some(Work::Close(Box::new(index)));
+            }
+            for (slot, record, position) in done.records {
+                match touched.iter_mut().find(|t| t.0 == slot) {
+                    Some(t) => t.1 = record.offset + 1,
+                    None => touched.push((slot, record.offset + 1)),
+                }
+                view.push(slot, record, done.head.segment, position);
+            }
+            view.head = done.head;
+        }
+        for (slot, end) in touched {
+            self.ends[slot].send_replace(end);
+        }
+        if let Some(work) = work
+            && let Some(keeper) = &*self.keeper.lock()
+        {
+            drop(keeper.send(work));
+        }
+    }
+
+    /// From now on every append fails.
+    pub(crate) fn poison(&self, why: &str) {
+        let waiting = {
+            let mut queue = self.queue.lock();
+            queue.poison.get_or_insert_with(|| why.to_owned());
+            std::mem::take(&mut queue.waiting)
+        };
+        waiting.into_iter().for_each(|g| drop(g.done.send(Err(LogError::NotWritable(why.to_owned())))));
+    }
+
+    /// From now on every append and every wait answers `Closed`. What is being committed is finished first.
+    pub(crate) fn close(&self) {
+        let waiting = {
+            let mut queue = self.queue.lock();
+            queue.closed = true;
+            std::mem::take(&mut queue.waiting)
+        };
+        waiting.into_iter().for_each(|g| drop(g.done.send(Err(LogError::Closed))));
+        drop(self.writer.lock());
+        self.ends.iter().for_each(|end| end.send_modify(|_| ()));
+    }
+
+    pub(crate) async fn wait_for(&self, slot: usize, offset: u64) -> Result<(), LogError> {
+        let mut end = self.ends[slot].subscribe();
+        loop {
+            if *end.borrow_and_update() > offset {
+                return Ok(());
+            }
+            if self.queue.lock().closed {
+                return Err(LogError::Closed);
+            }
+            end.changed().await.map_err(|_| LogError::Closed)?;
+        }
+    }
+
+    /// Is the log able to take appends?
+    pub(crate) fn writable(&self) -> Result<(), LogError> {
+        let queue = self.queue.lock();
+        match &queue.poison {
+            _ if queue.closed => Err(LogError::Closed),
+            Some(why) => Err(LogError::NotWritable(why.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Leads until nobody waits. A task of its own, so that a caller that is dropped does not take the leadership with it; it yields
+/// before each commit, so that others on the same worker join.
+pub(crate) async fn lead(shared: Arc<Shared>) {
+    let mut guard = Leading(Some(shared));
+    while let Some(shared) = &guard.0 {
+        tokio::task::yield_now().await;
+        if !shared.commit_waiting() {
+            guard.0 = None;
+        }
+    }
+}
+
+/// If the leader ends early (its runtime stops, a panic), those who wait are told and nobody leads.
+struct Leading(Option<Arc<Shared>>);
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        let Some(shared) = &self.0 else { return };
+        if std::thread::panicking() {
+            shared.poison("the commit panicked, a restart is needed");
+        }
+        let waiting = {
+            let mut queue = shared.queue.lock();
+            queue.leading = false;
+            std::mem::take(&mut queue.waiting)
+        };
+        let why = "the runtime that led the commit has stopped";
+        waiting.into_iter().for_each(|g| drop(g.done.send(Err(LogError::NotWritable(why.to_owned())))));
+    }
+}
+
+/// The answer to come.
+pub(crate) type Waiting = oneshot::Receiver<Result<Vec<Appended>, LogError>>;

@@ -1,0 +1,248 @@
+//! The second opinion: fhir-sdk reads the resource, writes it again, and each leaf of the input must be there.
+//!
+//! fhir-sdk has the R4B model and no R4 one, drops what it does not know, and counts decimals in floating point
+//! (`crates.md`). So the bytes as received stay the truth, and these differences are known and let through:
+//!
+//! - numbers are compared as 64-bit floats: 29 digits come back as 17;
+//! - `.000` and longer fractions than nanoseconds, `+00:00` for `Z`, and the leap second are written differently;
+//! - base64 with line breaks is read after they were taken out;
+//! - resources that contain a type which R4B changed or dropped ([`NOT_IN_R4B`]) get no second opinion.
+//!
+//! Refused though R4 allows it, for fhir-sdk cannot express it: a year before 1000 without a day; second 60 at any other
+//! moment than a leap second could be.
+//! Its errors may hold data of a person: none is ever shown.
+
+use fhir_sdk::r4b::resources::Resource;
+use schemas::{Problem, ProblemCode};
+
+use crate::json::{self, Limits, Node};
+use crate::path::Path;
+
+/// Resource types of R4 that R4B (4.3.0) removed or changed beyond compatibility.
+const NOT_IN_R4B: &[&str] = &[
+    "DeviceDefinition",
+    "EffectEvidenceSynthesis",
+    "Evidence",
+    "EvidenceVariable",
+    "MedicinalProduct",
+    "MedicinalProductAuthorization",
+    "MedicinalProductContraindication",
+    "MedicinalProductIndication",
+    "MedicinalProductIngredient",
+    "MedicinalProductInteraction",
+    "MedicinalProductManufactured",
+    "MedicinalProductPackaged",
+    "MedicinalProductPharmaceutical",
+    "MedicinalProductUndesirableEffect",
+    "RiskEvidenceSynthesis",
+    "SubstanceNucleicAcid",
+    "SubstancePolymer",
+    "SubstanceProtein",
+    "SubstanceReferenceInformation",
+    "SubstanceSourceMaterial",
+    "SubstanceSpecification",
+];
+
+const RULE: &str = "second-opinion";
+
+/// Compares `node` (which passed the shape check) with what fhir-sdk makes of it. `raw` is the same resource as text.
+pub fn check(raw: &[u8], node: &Node, path: &str) -> Vec<Problem> {
+    if has_foreign_type(node) {
+        return Vec::new();
+    }
+    let again = round_trip(raw).or_else(|| {
+        let mut plain = node.clone();
+        unwrap_base64(&mut plain).then(|| round_trip(&plain.to_bytes()))?
+    });
+    let mut problems = Vec::new();
+    match again {
+        None => {
+            let place = first_unread(node, path);
+            let message =
+                "could not be read by the second parser (FHIR R4B): a value is outside of what it can express";
+            problems.push(Problem::new(ProblemCode::Value, place, message).with_rule(RULE));
+        }
+        Some(again) => compare(node, &again, &Path::Root(path), &mut problems),
+    }
+    problems
+}
+
+/// The only place where fhir-sdk's generic code is compiled.
+#[inline(never)]
+fn round_trip(raw: &[u8]) -> Option<Node> {
+    let resource: Resource = serde_json::from_slice(raw).ok()?;
+    let text = serde_json::to_vec(&resource).ok()?;
+    // What it writes is longer by some `.0` at most; the limits of the input were checked before.
+    let limits = Limits { bytes_max: usize::MAX, depth_max: 128, nodes_max: usize::MAX };
+    json::parse(&text, &limits).ok()
+}
+
+/// In a Bundle, the first entry that cannot be read by itself: the error of the whole names no place.
+fn first_unread(node: &Node, path: &str) -> String {
+    for (at, entry) in node.get("entry").map_or(&[][..], Node::items).iter().enumerate() {
+        if let Some(resource) = entry.get("resource")
+            && round_trip(&resource.to_bytes()).is_none()
+        {
+            return first_unread(resource, &format!("{path}.entry[{at}].resource"));
+        }
+    }
+    path.to_owned()
+}
+
+fn has_foreign_type(node: &Node) -> bool {
+    let is_foreign = |one: &Node| one.text("resourceType").is_some_and(|named| NOT_IN_R4B.contains(&named));
+    let inside = |name: &str| node.get(name).map_or(&[][..], Node::items);
+    inside("contained").iter().any(is_foreign)
+        || inside("entry")
+            .iter()
+            .filter_map(|entry| entry.get("resource"))
+            .any(|one| is_foreign(one) || has_foreign_type(one))
+}
+
+/// Takes white space out of base64; says whether there was any.
+fn unwrap_base64(node: &mut Node) -> bool {
+    match node {
+        Node::Array(items) => items.iter_mut().fold(false, |any, item| unwrap_base64(item) | any),
+        Node::Object(members) => members.iter_mut().fold(false, |any, (name, value)| {
+            let changed = match value {
+                Node::String(text) if is_base64_name(name) && text.contains(|c: char| c.is_ascii_whitespace()) => {
+                    text.retain(|c| !c.is_ascii_whitespace());
+                    true
+                }
+                Node::String(_) => false,
+                _ => unwrap_base64(value),
+            };
+            changed | any
+        }),
+        _ => false,
+    }
+}
+
+fn is_base64_name(name: &str) -> bool {
+    matches!(name, "data" | "hash" | "valueBase64Binary" | "carrierAIDC")
+}
+
+/// Each leaf of `input` must be in `output`.
+fn compare(input: &Node, output: &Node, path: &Path<'_>, problems: &mut Vec<Problem>) {
+    let is_same = match (input, output) {
+        (Node::Null, _) => true,
+        (Node::Bool(a), Node::Bool(b)) => a == b,
+        (Node::Number(a), Node::Number(b)) => same_number(a, b),
+        (Node::String(a), Node::String(b)) => same_text(a, b),
+        (Node::Array(items), Node::Array(others)) => {
+            for (at, item) in items.iter().enumerate() {
+                match others.get(at) {
+                    Some(other) => compare(item, other, &path.index(at), problems),
+                    None => lost(item, &path.index(at), problems),
+                }
+            }
+            true
+        }
+        (Node::Object(members), Node::Object(_)) => {
+            for (name, value) in members {
+                match output.get(name) {
+                    Some(other) => compare(value, other, &path.name(name), problems),
+                    None => lost(value, &path.name(name), problems),
+                }
+            }
+            true
+        }
+        _ => false,
+    };
+    if !is_same {
+        lost(input, path, problems);
+    }
+}
+
+fn lost(node: &Node, path: &Path<'_>, problems: &mut Vec<Problem>) {
+    if has_leaf(node) && problems.len() < 20 {
+        let message = "would be lost or changed by the second parser (FHIR R4B)";
+        problems.push(Problem::new(ProblemCode::Value, path.write(), message).with_rule(RULE));
+    }
+}
+
+fn has_leaf(node: &Node) -> bool {
+    match node {
+        Node::Null => false,
+        Node::Array(items) => items.iter().any(has_leaf),
+        Node::Object(members) => members.iter().any(|(_, value)| has_leaf(value)),
+        _ => true,
+    }
+}
+
+fn same_number(a: &str, b: &str) -> bool {
+    match (a.parse::<f64>(), b.parse::<f64>()) {
+        // Reading and writing a float may move the last bit of a number with more than 17 digits.
+        (Ok(a), Ok(b)) => a == b || (a - b).abs() <= a.abs() * f64::EPSILON,
+        _ => false,
+    }
+}
+
+fn same_text(a: &str, b: &str) -> bool {
+    a == b || same_time(a, b) || (a.contains(|c: char| c.is_ascii_whitespace()) && same_without_space(a, b))
+}
+
+/// Only base64 may differ in white space: nothing else comes back changed in that way.
+fn same_without_space(a: &str, b: &str) -> bool {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    b.len().is_multiple_of(4)
+        && b.chars().all(is_base64)
+        && a.chars().filter(|c| !c.is_ascii_whitespace()).eq(b.chars())
+}
+
+/// Whether two texts are one moment, in the spellings that fhir-sdk changes.
+fn same_time(a: &str, b: &str) -> bool {
+    let (Some(a), Some(b)) = (Moment::read(a), Moment::read(b)) else { return false };
+    let is_leap = a.clock.ends_with(":60") && b.clock.ends_with(":59") && a.clock[..6] == b.clock[..6];
+    a.date == b.date && a.zone == b.zone && (is_leap || (a.clock == b.clock && a.fraction == b.fraction))
+}
+
+#[derive(PartialEq)]
+struct Moment<'a> {
+    date: &'a str,
+    clock: &'a str,
+    /// Nine digits at most, without zeros at the end.
+    fraction: &'a str,
+    zone: &'a str,
+}
+
+impl<'a> Moment<'a> {
+    /// `date T hh:mm:ss fraction zone`, or a time alone.
+    fn read(text: &'a str) -> Option<Self> {
+        let (date, rest) = text.split_once('T').unwrap_or(("", text));
+        let zone_at = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
+        let (time, zone) = rest.split_at(zone_at);
+        let (clock, fraction) = time.split_once('.').unwrap_or((time, ""));
+        let is_clock = clock.len() == 8 && clock.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+        let fraction = fraction.get(..9).unwrap_or(fraction).trim_end_matches('0');
+        let zone = if matches!(zone, "+00:00" | "-00:00") { "Z" } else { zone };
+        is_clock.then_some(Self { date, clock, fraction, zone })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_losses_are_no_difference() {
+        assert!(same_text("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999999Z"));
+        assert!(
+            same_text("2020-01-01T10:00:00.000+00:00", "2020-01-01T10:00:00Z")
+                && same_text("10:00:00.50", "10:00:00.5")
+        );
+        assert!(same_text("aGVs\nbG8=", "aGVsbG8=") && same_number("1.50", "1.5") && same_number("1e2", "100.0"));
+        assert!(same_number("12345678901234567890123456789", "1.2345678901234568e28"));
+        assert!(!same_text("2020-01-01T10:00:00Z", "2020-01-01T10:00:01Z") && !same_text("a b", "ab c"));
+        assert!(!same_number("6.3", "6.4") && !same_text("2020-01-01T10:00:00+09:00", "2020-01-01T10:00:00Z"));
+    }
+
+    #[test]
+    fn a_lost_leaf_is_said_with_its_path() {
+        let read = |text: &str| json::parse(text.as_bytes(), &Limits::default()).unwrap();
+        let mut problems = Vec::new();
+        let (input, output) = (read(r#"{"a":[{"b":1},{"c":"x"}],"d":[null]}"#), read(r#"{"a":[{"b":1.0},{}]}"#));
+        compare(&input, &output, &Path::Root("X"), &mut problems);
+        assert_eq!(problems.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>(), ["X.a[1].c"]);
+    }
+}

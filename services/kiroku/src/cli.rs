@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use chassis::config::{self, Sources};
+use chassis::telemetry;
+use clap::{Parser, Subcommand};
+
+use crate::Node;
+
+/// A national health record: no byte about a person leaves before a durable entry says who looked and why it was allowed.
+#[derive(Parser)]
+#[command(name = "kiroku", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Settings file (TOML); also KIROKU_CONFIG.
+    #[arg(long, global = true, env = "KIROKU_CONFIG")]
+    config: Option<PathBuf>,
+    /// A setting by name, as in the table of `kiroku settings`; may be repeated: --set http.listen=127.0.0.1:9000
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve all roles of this process (or those that the setting `roles` names) until SIGTERM.
+    Serve {
+        /// Folder with log, keys and tables; made if absent.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        #[arg(long)]
+        listen: Option<String>,
+        /// Roles to serve, joined by commas: edge,projector,query,ledger.
+        #[arg(long)]
+        role: Option<String>,
+    },
+    /// Print the table of all settings.
+    Settings,
+}
+
+/// Runs the command; the exit code says whether it did what it was asked.
+pub fn main() -> ExitCode {
+    telemetry::hide_panics();
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line speaks to its user")]
+fn report(error: &anyhow::Error) {
+    eprintln!("kiroku: {error:#}");
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let mut flags = Vec::new();
+    for pair in &cli.set {
+        let (key, value) = pair.split_once('=').context("--set wants KEY=VALUE")?;
+        flags.push((key.to_owned(), value.to_owned()));
+    }
+    match cli.command {
+        Command::Serve { data, listen, role } => {
+            let text = |path: PathBuf| path.display().to_string();
+            flags.extend(data.map(|data| ("data".to_owned(), text(data))));
+            flags.extend(listen.map(|listen| ("http.listen".to_owned(), listen)));
+            flags.extend(role.map(|role| ("roles".to_owned(), role)));
+            let settings = config::load(&Sources::of_process(cli.config, flags))?;
+            runtime()?.block_on(serve(settings))
+        }
+        Command::Settings => {
+            print(&config::table_markdown());
+            Ok(())
+        }
+    }
+}
+
+/// The runtime of the process; HTTP workers have their own.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+async fn serve(settings: config::Settings) -> Result<()> {
+    telemetry::no_core_dumps().context("switching core dumps off")?;
+    let guard = telemetry::init(&settings.log, &settings.telemetry)?;
+    let node = Node::start(settings).await?;
+    tracing::info!(url = node.url, "serving");
+    until_signal().await?;
+    node.stop().await?;
+    guard.flush();
+    Ok(())
+}
+
+/// Returns at SIGTERM or SIGINT.
+async fn until_signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = term.recv() => {}
+        done = tokio::signal::ctrl_c() => done?,
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to its user")]
+fn print(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,9 @@
+//! The server binary as a library, so that tests start what users start.
+
+pub mod api;
+mod app;
+pub mod cli;
+pub mod node;
+mod openapi;
+
+pub use node::Node;

@@ -1,0 +1,179 @@
+//! One process: opens the engine, starts the roles that the settings name, serves HTTP, stops in order.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix_web::web;
+use anyhow::{Context, Result, bail};
+use chassis::auth::person::PersonSignIn;
+use chassis::auth::tokens::TokenService;
+use chassis::auth::verify::Verifier;
+use chassis::auth::{Mint, jwks};
+use chassis::clock::{Clock, SystemClock};
+use chassis::config::{Role, Settings};
+use chassis::http::{self, Running};
+use chassis::ledger::{Ledger, LocalLedger};
+use chassis::ports::store::Store;
+use chassis::registry::Registry;
+use chassis::session::Gate;
+use chassis::telemetry::health::Readiness;
+use chassis::verdicts::Verdicts;
+use edge::Edge;
+use engines::embedded::{self, Embedded};
+use policies::{Bundle, Policies};
+use projector::Projector;
+use query::Query;
+
+use crate::app;
+
+/// A running node. [`Node::stop`] ends it in order; a node that is dropped or killed loses nothing that it acknowledged.
+pub struct Node {
+    pub settings: Settings,
+    pub url: String,
+    pub engine: Arc<Embedded>,
+    pub store: Arc<dyn Store>,
+    pub registry: Arc<Registry>,
+    pub policies: Arc<Policies>,
+    projector: Option<Projector>,
+    heartbeat: tokio::task::JoinHandle<()>,
+    running: Running,
+}
+
+/// The embedded engine's settings out of the process's.
+pub fn engine_config(settings: &Settings) -> embedded::Config {
+    let mut config = embedded::Config::new(&settings.data);
+    config.erasure_journal.clone_from(&settings.erasure_journal);
+    config.key_encryption_key.clone_from(&settings.key_encryption_key_file);
+    config.partitions = settings.partitions;
+    config.store.cache_bytes = settings.store.cache_bytes;
+    config
+}
+
+/// The policy bundle: the one inside the binary, or a signed one from disk.
+pub fn load_policies(settings: &Settings) -> Result<Arc<Policies>> {
+    // Compiling the module takes a second or more: nodes of one process share that of the binary.
+    static EMBEDDED: OnceLock<Arc<Policies>> = OnceLock::new();
+    let embedded = Bundle::embedded().context("the bundle inside the binary")?;
+    let bundle = match (&settings.policy.bundle, &settings.policy.public_key_file) {
+        (None, _) => {
+            if let Some(policies) = EMBEDDED.get() {
+                return Ok(policies.clone());
+            }
+            let policies = Arc::new(Policies::new(embedded)?);
+            return Ok(EMBEDDED.get_or_init(|| policies).clone());
+        }
+        (Some(_), None) => bail!("policy.bundle needs policy.public_key_file: an unsigned bundle is not loaded"),
+        (Some(folder), Some(key)) => {
+            let key = openssl::pkey::PKey::public_key_from_pem(&std::fs::read(key).context("policy.public_key_file")?)?;
+            Bundle::load(folder, &key, embedded.revision()).context("policy.bundle")?
+        }
+    };
+    Ok(Arc::new(Policies::new(bundle)?))
+}
+
+impl Node {
+    /// Starts the node. Returns when it answers.
+    pub async fn start(mut settings: Settings) -> Result<Self> {
+        let engine = Arc::new(embedded::open(&engine_config(&settings))?);
+        Self::start_on(&mut settings, engine).await
+    }
+
+    async fn start_on(settings: &mut Settings, engine: Arc<Embedded>) -> Result<Self> {
+        settings.http.listen = fixed_address(&settings.http.listen)?;
+        let listen: SocketAddr = settings.http.listen.parse().context("http.listen")?;
+        let url = settings.public_url(listen);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let generations = &engine.generations;
+        let store = generations.open(generations.live()).await.context("the tables; if they are damaged run `kiroku rebuild`")?;
+        let registry = Registry::open(engine.log.clone(), engine.keys.clone(), clock.clone()).await?;
+        let heartbeat = registry.start_heartbeat();
+        let policies = load_policies(settings)?;
+        let verdicts = Arc::new(Verdicts::default());
+        let ledger_port: Arc<dyn Ledger> = Arc::new(LocalLedger::new(engine.log.clone(), engine.keys.clone()).await?);
+        let mint = Mint::open(&*engine.keys, clock.clone(), &url).await?;
+        let gate =
+            Arc::new(Gate { verifier: Verifier::new(mint.clone()), registry: registry.clone(), clock: clock.clone() });
+        let readiness = Readiness::default();
+        let projector = match settings.has(Role::Projector) {
+            true => Some(
+                Projector::start(projector::Deps {
+                    log: engine.log.clone(),
+                    store: store.clone(),
+                    keys: engine.keys.clone(),
+                    verdicts: verdicts.clone(),
+                    policies: policies.clone(),
+                    clock: clock.clone(),
+                })
+                .await?,
+            ),
+            false => None,
+        };
+        let edge = Edge::new(edge::Deps {
+            log: engine.log.clone(),
+            store: store.clone(),
+            keys: engine.keys.clone(),
+            ledger: ledger_port.clone(),
+            policies: policies.clone(),
+            gate: gate.clone(),
+            verdicts,
+            tokens: Arc::new(TokenService::with_mint(
+                registry.clone(),
+                store.clone(),
+                mint.clone(),
+                Arc::new(jwks::HttpFetcher::new()),
+            )),
+            sign_in: Arc::new(PersonSignIn::new(registry.clone(), store.clone(), mint)),
+            clock: clock.clone(),
+            base_url: format!("{url}/fhir"),
+            rules: app::check_rules(settings)?,
+            verdict_timeout: Duration::from_millis(settings.verdict_timeout_ms),
+        })
+        .await?;
+        let query = Query::new(query::Deps {
+            store: store.clone(),
+            keys: engine.keys.clone(),
+            ledger: ledger_port,
+            policies: policies.clone(),
+            gate,
+            clock,
+            base_url: format!("{url}/fhir"),
+            header_cache_bytes: settings.query.header_cache_bytes,
+        })
+        .await?;
+        let roles = app::Roles {
+            edge: web::Data::from(edge),
+            query: web::Data::from(query),
+            readiness: readiness.clone(),
+            url: url.clone(),
+        };
+        let running = http::serve(settings, move |cfg| app::configure(cfg, &roles))?;
+        readiness.check("engine").set(true);
+        let (settings, engine) = (settings.clone(), engine);
+        Ok(Self { settings, url, engine, store, registry, policies, projector, heartbeat, running })
+    }
+
+    /// True while every role that was started still runs.
+    pub fn is_running(&self) -> bool {
+        self.projector.as_ref().is_none_or(Projector::is_running)
+    }
+
+    /// Stops accepting, finishes what runs, closes the engine.
+    pub async fn stop(self) -> Result<()> {
+        self.running.stop().await;
+        self.heartbeat.abort();
+        if let Some(projector) = &self.projector {
+            projector.stop();
+        }
+        self.engine.close().await?;
+        Ok(())
+    }
+}
+
+/// A port of 0 becomes a free one, because the address is part of tokens and links.
+fn fixed_address(listen: &str) -> Result<String> {
+    if !listen.ends_with(":0") {
+        return Ok(listen.to_owned());
+    }
+    Ok(TcpListener::bind(listen).context("http.listen")?.local_addr()?.to_string())
+}

@@ -1,0 +1,152 @@
+//! Role ledger: the lists of who looked. Numbers and chains the entries of topic `access`, and shows a list to the person
+//! whose list it is, or to a regulator inside a case. Appending an entry is `chassis::ledger`'s; tree, proofs, notices and
+//! cases of persons come later and change neither entry, commitment nor number.
+
+mod audit_event;
+mod decide;
+mod filter;
+mod fold;
+mod follow;
+mod handlers;
+mod list;
+mod page;
+mod reader;
+mod recent;
+mod routes;
+mod verify;
+mod view;
+mod words;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::clock::Clock;
+use chassis::ledger::{Ledger, facility_shard};
+use chassis::ports::keys::{Job, Keys, Ticket};
+use chassis::ports::log::Log;
+use chassis::ports::store::Store;
+use chassis::session::Gate;
+use chassis::shelves::Shelves;
+use policies::Policies;
+use schemas::access::AccessList;
+use schemas::vocab::Topic;
+
+pub use follow::replay_lists;
+pub use list::{ListError, list_name, row_key, row_partition};
+pub use routes::configure;
+pub use verify::{Difference, Report, verify_lists};
+
+use follow::{Follower, Progress};
+use list::Guard;
+use reader::Reader;
+
+/// What the role needs.
+#[derive(Clone)]
+pub struct Deps {
+    pub log: Arc<dyn Log>,
+    pub store: Arc<dyn Store>,
+    pub keys: Arc<dyn Keys>,
+    /// Where the readings of lists are appended.
+    pub ledger: Arc<dyn Ledger>,
+    pub policies: Arc<Policies>,
+    pub gate: Arc<Gate>,
+    pub clock: Arc<dyn Clock>,
+    /// Base of the URLs in FHIR answers, without a slash at the end: `https://host/fhir`.
+    pub base_url: String,
+}
+
+/// What rebuilding and checking the lists needs.
+#[derive(Clone)]
+pub struct ListDeps {
+    pub log: Arc<dyn Log>,
+    pub keys: Arc<dyn Keys>,
+}
+
+/// How long a reader waits for the newest entries to be numbered. After that the list is shown as far as it is.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// The role's state, shared by all workers; must be in the app as `web::Data<LedgerRole>`.
+pub struct LedgerRole {
+    pub(crate) reader: Reader,
+    pub(crate) shelves: Shelves,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) base_url: String,
+    progress: HashMap<u16, Progress>,
+}
+
+/// The running role: one task for each owned partition of topic `access`.
+pub struct Handle {
+    role: Arc<LedgerRole>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// Starts numbering, and makes the state that the routes need.
+pub async fn start(deps: Deps) -> Result<Handle, ListError> {
+    let guard = Guard::new(&*deps.keys).await?;
+    let (mut tasks, mut progress) = (Vec::new(), HashMap::new());
+    for partition in deps.log.owned(Topic::Access) {
+        let follower = Follower::open(deps.log.clone(), deps.store.clone(), guard.clone(), partition).await?;
+        progress.insert(partition, follower.progress());
+        tasks.push(tokio::spawn(follower.run()));
+    }
+    let role = Arc::new(LedgerRole {
+        reader: Reader::new(deps.store.clone(), deps.keys.clone(), guard),
+        shelves: Shelves::new(deps.store, deps.keys, Ticket::for_job(Job::AccessList)),
+        log: deps.log,
+        ledger: deps.ledger,
+        policies: deps.policies,
+        gate: deps.gate,
+        clock: deps.clock,
+        base_url: deps.base_url,
+        progress,
+    });
+    Ok(Handle { role, tasks })
+}
+
+impl Handle {
+    /// For `web::Data::from`.
+    pub fn role(&self) -> Arc<LedgerRole> {
+        self.role.clone()
+    }
+
+    /// True while every owned partition is being numbered; a role that lost one is not ready.
+    pub fn is_running(&self) -> bool {
+        self.tasks.iter().all(|task| !task.is_finished())
+    }
+
+    /// Stops all tasks. What they had not written is read again from the log at the next start.
+    pub fn stop(&self) {
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl LedgerRole {
+    /// Waits until all that is in the log now is in the list, at most [`CATCH_UP`]: who reads the list right after a visit
+    /// finds the visit in it.
+    pub(crate) async fn catch_up(&self, list: &AccessList) -> Result<(), ListError> {
+        let shard = match list {
+            AccessList::Person(pid) => pid.shard(),
+            AccessList::Facility(organisation) => facility_shard(organisation),
+        };
+        let partition = self.log.partition_of(Topic::Access, shard);
+        let Some(progress) = self.progress.get(&partition) else { return Ok(()) };
+        let end = self.log.end(Topic::Access, partition).await?;
+        let mut next = progress.next.clone();
+        if *next.borrow() < end {
+            progress.hurry.notify_one();
+            let _ = tokio::time::timeout(CATCH_UP, next.wait_for(|next| *next >= end)).await;
+        }
+        Ok(())
+    }
+}

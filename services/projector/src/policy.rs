@@ -1,0 +1,189 @@
+//! The second decision on a write: at log time, on what hangs on the person (R03, R46 link, R47, R48, R50, R59).
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use domain::{Current, Facts};
+use policies::{Actor, ActorType, Input, Link, Mode, ObjectionFact, Person, Policies, Stage, VisitFact, Wanted, Write, reasons};
+use schemas::consent::ConsentStatus;
+use schemas::header::Header;
+use schemas::shelf::PersonState;
+use schemas::submission::{Change, Command, Op, OutcomeResult, Submission};
+use schemas::vocab::Action;
+use schemas::{Category, ItemKey, Problem, ProblemCode};
+
+use crate::ProjectorError;
+use crate::partition::internal;
+use crate::work::Work;
+
+/// Gathers the facts and decides. A panic in the rules refuses this record and no other.
+pub(crate) async fn decide(
+    policies: &Policies,
+    work: &mut Work<'_>,
+    submission: &Submission,
+    now: i64,
+) -> Result<OutcomeResult, ProjectorError> {
+    let pid = submission.pid;
+    let state = work.state(pid).await?;
+    let changes = match &submission.command {
+        Command::Write(changes) => changes.as_slice(),
+        _ => &[],
+    };
+    let matches = find_matches(work, submission, changes).await?;
+    let mut existing: BTreeMap<ItemKey, Header> = BTreeMap::new();
+    for item in changes.iter().map(|c| c.item).chain(matches.iter().flatten().copied()) {
+        if let Some(header) = work.header(pid, item).await? {
+            existing.insert(item, header);
+        }
+    }
+    let current = |item: &ItemKey| {
+        let header = existing.get(item).filter(|h| h.author_organisation == submission.author.organisation)?;
+        let author_organisation = header.author_organisation.clone();
+        Some(Current { version: header.version, deleted: header.deleted, author_organisation })
+    };
+    let refused = match (&submission.command, &state) {
+        // Births and the commons concern no person's state.
+        (Command::Born { .. }, _) | (_, None) => Vec::new(),
+        _ if !pid.is_person() => Vec::new(),
+        (_, Some(state)) => refusals(policies, state, submission, changes, now),
+    };
+    let facts = Facts { state: state.as_ref(), current: &current, matches: &matches, refused: &refused };
+    Ok(catch_unwind(AssertUnwindSafe(|| domain::decide(&facts, submission))).unwrap_or_else(|_| {
+        tracing::error!(submission = %submission.id, "the rules failed on a record; it is refused and kept");
+        internal()
+    }))
+}
+
+/// For each change the writer's own live items that its query matches.
+async fn find_matches(
+    work: &mut Work<'_>,
+    submission: &Submission,
+    changes: &[Change],
+) -> Result<Vec<Vec<ItemKey>>, ProjectorError> {
+    let mut matches = Vec::with_capacity(changes.len());
+    for change in changes {
+        let (Op::CreateIfNone(query) | Op::UpdateMatch(query)) = &change.op else {
+            matches.push(Vec::new());
+            continue;
+        };
+        let own = work.own_headers(submission.pid, change.item.resource_type, &submission.author.organisation).await?;
+        matches.push(fhir::search::matching(change.item.resource_type, query, &own));
+    }
+    Ok(matches)
+}
+
+/// One decision for each action that the submission takes.
+fn refusals(policies: &Policies, state: &PersonState, submission: &Submission, changes: &[Change], now: i64) -> Vec<Problem> {
+    let mut actions: Vec<(Action, Vec<&Change>)> = Vec::new();
+    match &submission.command {
+        Command::OpenVisit { .. } => actions.push((Action::OpenVisit, Vec::new())),
+        Command::CloseVisit { .. } => actions.push((Action::CloseVisit, Vec::new())),
+        Command::Write(_) => {
+            for change in changes {
+                let action = action_of(change);
+                match actions.iter_mut().find(|(a, _)| *a == action && !is_single(action)) {
+                    Some((_, group)) => group.push(change),
+                    None => actions.push((action, vec![change])),
+                }
+            }
+        }
+        Command::Born { .. } | Command::SetLink { .. } | Command::CancelCheck { .. } | Command::Quarantine { .. } => {}
+    }
+    let problem = |(action, group): (Action, Vec<&Change>)| {
+        let decision = policies.decide(&input(state, submission, action, &group, now));
+        (!decision.is_permit()).then(|| refusal(&decision))
+    };
+    actions.into_iter().filter_map(problem).take(1).collect()
+}
+
+/// Consents and objections are decided one by one: each is a fact of its own.
+fn is_single(action: Action) -> bool {
+    matches!(action, Action::GiveConsent | Action::WithdrawConsent | Action::Object)
+}
+
+fn action_of(change: &Change) -> Action {
+    match (&change.op, &change.objection, &change.consent) {
+        (Op::Delete { .. }, _, _) => Action::Delete,
+        (_, Some(_), _) => Action::Object,
+        (_, None, Some(consent)) if consent.status == ConsentStatus::Active => Action::GiveConsent,
+        (_, None, Some(_)) => Action::WithdrawConsent,
+        (Op::Update { .. } | Op::UpdateMatch(_), None, None) => Action::Update,
+        (Op::Create | Op::CreateIfNone(_), None, None) => Action::Create,
+    }
+}
+
+fn input(state: &PersonState, submission: &Submission, action: Action, group: &[&Change], now: i64) -> Input {
+    let author = &submission.author;
+    let (id, actor_type) = match &author.practitioner {
+        _ if author.is_person => (submission.pid.to_string(), ActorType::Person),
+        Some(practitioner) => (practitioner.to_string(), ActorType::Professional),
+        None => (author.client.to_string(), ActorType::System),
+    };
+    let mut categories: Vec<Category> = group.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category).collect();
+    categories.sort_unstable();
+    categories.dedup();
+    let visit = state.visits.iter().rev().find(|v| v.facility == author.organisation);
+    Input {
+        now,
+        request_id: String::new(),
+        stage: Stage::Log,
+        purpose: author.purpose,
+        action,
+        bulk: false,
+        mode: Mode::default(),
+        actor: Actor {
+            id,
+            actor_type,
+            profession: None,
+            role: None,
+            qualifications: Vec::new(),
+            status: None,
+            is_subject: author.is_person,
+            kin_or_colleague: false,
+            delegate_of: None,
+            proof: None,
+        },
+        organisation: None,
+        client: None,
+        person: Some(Person {
+            pid: state.pid,
+            birth_date: None,
+            link: Some(Link { state: state.link, kind: state.link_kind.clone() }),
+            protection: None,
+            switch: None,
+        }),
+        visit: visit.map(VisitFact::from),
+        order: None,
+        reason: None,
+        identification: None,
+        tie: None,
+        authority: None,
+        device: None,
+        consents: Vec::new(),
+        consents_unreadable: false,
+        objections: state.objections.iter().map(ObjectionFact::from).collect(),
+        counters: None,
+        wanted: Wanted { types: Vec::new(), categories, items: Vec::new() },
+        write: Some(Write {
+            author_organisation: author.organisation.clone(),
+            existing_author_organisation: matches!(action, Action::Update | Action::Delete).then(|| author.organisation.clone()),
+            visit: group.iter().find_map(|c| c.visit).map(|v| v.to_string()),
+            biometrics: false,
+            consent: group.first().and_then(|c| c.consent.clone()),
+            objection: group.first().and_then(|c| c.objection.as_ref()).map(ObjectionFact::from),
+            attestation: None,
+        }),
+    }
+}
+
+fn refusal(decision: &policies::Decision) -> Problem {
+    let rule = decision.rules.first().map_or("R51", String::as_str);
+    let text = match decision.reason.as_str() {
+        reasons::PERSON_OBJECTS => "the person objects to this visit, facility or category being recorded; nothing was stored",
+        reasons::LINK_STATE | reasons::QUARANTINE => "the link of this person is in doubt; the record cannot be taken now",
+        reasons::STEP_UP => "a fresh proof of the person is needed",
+        reasons::TERMS_STALE => "the terms have changed; the person must see them first",
+        _ => "not permitted",
+    };
+    Problem::new(ProblemCode::Forbidden, "", text).with_rule(rule)
+}

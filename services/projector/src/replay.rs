@@ -1,0 +1,184 @@
+//! Building the tables again from the log, and deciding again only to compare.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chassis::ports::log::Log;
+use chassis::ports::store::Store;
+use chassis::shelves::Shelves;
+use schemas::submission::{Envelope, EnvelopeKind};
+use schemas::vocab::Topic;
+use schemas::{SubmissionId, codec};
+
+use crate::partition::{checkpoint_row, replay_one};
+use crate::rows::TICKET;
+use crate::work::Work;
+use crate::{Deps, ProjectorError, identity, policy};
+
+const READ: usize = 1024;
+
+/// Fills the tables of `store` from the log up to its present end: nothing is decided, nothing is appended.
+/// `progress` is called with the number of records read so far.
+pub async fn replay(deps: &Deps, store: Arc<dyn Store>, progress: &mut dyn FnMut(u64)) -> Result<u64, ProjectorError> {
+    let mut read = 0;
+    replay_identity(&*deps.log, &*store, &mut read, progress).await?;
+    for topic in [Topic::Commons, Topic::Person] {
+        for partition in 0..deps.log.partitions(topic) {
+            replay_partition(deps, &store, (topic, partition), &mut read, progress).await?;
+        }
+    }
+    store.sync().await?;
+    Ok(read)
+}
+
+async fn replay_identity(
+    log: &dyn Log,
+    store: &dyn Store,
+    read: &mut u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), ProjectorError> {
+    let mut next = 0;
+    loop {
+        let records = log.read(Topic::Identity, 0, next, READ).await?;
+        let Some(last) = records.last() else { return Ok(()) };
+        next = last.offset + 1;
+        let (batches, _, _) = identity::fold(store, &records).await?;
+        store.apply(batches).await?;
+        *read += records.len() as u64;
+        progress(*read);
+    }
+}
+
+async fn replay_partition(
+    deps: &Deps,
+    store: &Arc<dyn Store>,
+    (topic, partition): (Topic, u16),
+    read: &mut u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), ProjectorError> {
+    let shelves = Shelves::new(store.clone(), deps.keys.clone(), TICKET);
+    let mut open: HashMap<SubmissionId, (u64, Envelope)> = HashMap::new();
+    let mut next = 0;
+    loop {
+        let records = deps.log.read(topic, partition, next, READ).await?;
+        let Some(last) = records.last() else { return Ok(()) };
+        next = last.offset + 1;
+        let mut work = Work::new(&shelves);
+        let mut batches = Vec::new();
+        for record in &records {
+            let envelope: Envelope = codec::decode("envelope", &record.value)
+                .map_err(|source| ProjectorError::Record { topic, offset: record.offset, source })?;
+            match envelope.kind {
+                EnvelopeKind::Submission => {
+                    open.entry(envelope.submission).or_insert((record.offset, envelope));
+                }
+                EnvelopeKind::Outcome => {
+                    // A second outcome finds no open submission: the first one in log order won.
+                    let Some((_, submitted)) = open.remove(&envelope.submission) else { continue };
+                    batches.extend(replay_one(&shelves, &mut work, &submitted, &envelope).await?);
+                }
+            }
+        }
+        let lower_bound = open.values().map(|(offset, _)| *offset).min().unwrap_or(next);
+        if let Some(last) = batches.last_mut() {
+            last.rows.push(checkpoint_row(topic, partition, lower_bound));
+        }
+        store.apply(batches).await?;
+        *read += records.len() as u64;
+        progress(*read);
+    }
+}
+
+/// What deciding again found.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Checked {
+    pub submissions: u64,
+    pub outcomes: u64,
+    /// Submissions without an outcome and without an earlier one of the same id.
+    pub open: u64,
+    /// Offsets (topic, partition, offset) whose outcome would differ today. Not an error: a corrected rule does not change
+    /// the past.
+    pub different: Vec<(Topic, u16, u64)>,
+    /// Submissions whose keys were destroyed.
+    pub erased: u64,
+}
+
+/// Decides every submission again under today's rules, in a fresh set of tables (`scratch`), and compares with the log.
+pub async fn check_decisions(
+    deps: &Deps,
+    scratch: Arc<dyn Store>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Checked, ProjectorError> {
+    let mut checked = Checked::default();
+    for topic in [Topic::Commons, Topic::Person] {
+        for partition in 0..deps.log.partitions(topic) {
+            check_partition(deps, &scratch, (topic, partition), &mut checked, progress).await?;
+        }
+    }
+    Ok(checked)
+}
+
+async fn check_partition(
+    deps: &Deps,
+    scratch: &Arc<dyn Store>,
+    (topic, partition): (Topic, u16),
+    checked: &mut Checked,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), ProjectorError> {
+    let shelves = Shelves::new(scratch.clone(), deps.keys.clone(), TICKET);
+    let mut open: HashMap<SubmissionId, (u64, i64, Envelope)> = HashMap::new();
+    let mut closed: std::collections::HashSet<SubmissionId> = std::collections::HashSet::new();
+    let mut next = 0;
+    loop {
+        let records = deps.log.read(topic, partition, next, READ).await?;
+        let Some(last) = records.last() else { break };
+        next = last.offset + 1;
+        for record in &records {
+            let envelope: Envelope = codec::decode("envelope", &record.value)
+                .map_err(|source| ProjectorError::Record { topic, offset: record.offset, source })?;
+            match envelope.kind {
+                EnvelopeKind::Submission => {
+                    checked.submissions += 1;
+                    if !closed.contains(&envelope.submission) {
+                        open.entry(envelope.submission).or_insert((record.offset, record.time, envelope));
+                    }
+                }
+                EnvelopeKind::Outcome => {
+                    let Some((offset, time, submitted)) = open.remove(&envelope.submission) else { continue };
+                    closed.insert(envelope.submission);
+                    checked.outcomes += 1;
+                    compare_one(deps, &shelves, (topic, partition, offset, time), (&submitted, &envelope), checked).await?;
+                }
+            }
+        }
+        progress(checked.submissions);
+    }
+    checked.open += open.len() as u64;
+    Ok(())
+}
+
+async fn compare_one(
+    deps: &Deps,
+    shelves: &Shelves,
+    (topic, partition, offset, logged): (Topic, u16, u64, i64),
+    (submitted, envelope): (&Envelope, &Envelope),
+    checked: &mut Checked,
+) -> Result<(), ProjectorError> {
+    let mut work = Work::new(shelves);
+    let Some(submission) = crate::partition::open_submission(shelves, submitted).await? else {
+        checked.erased += 1;
+        return Ok(());
+    };
+    let secret = shelves.header_secret(envelope.pid, schemas::header::Bucket::Long).await?;
+    let outcome = chassis::envelope::open_verdict(&secret, envelope.submission, &envelope.sealed)
+        .map_err(|e| chassis::shelves::ShelfError::row(chassis::ports::store::Table::Verdict, e))?;
+    let clock = work.state(submission.pid).await?.map_or(0, |s| s.clock);
+    let again = policy::decide(&deps.policies, &mut work, &submission, clock.max(logged)).await?;
+    if again != outcome.result || outcome.time != clock.max(logged) {
+        checked.different.push((topic, partition, offset));
+    }
+    // The past stands: the tables go on from the outcome that the log holds.
+    let batch = crate::rows::build_rows(shelves, &mut work, &submission, &outcome).await?;
+    shelves.store.apply(vec![batch]).await?;
+    Ok(())
+}

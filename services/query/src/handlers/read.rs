@@ -1,0 +1,117 @@
+//! Instance reads: the newest version, and an older one.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, web};
+use chassis::auth::scopes::Interaction;
+use chassis::http::{Negotiation, Refusal, RequestInfo};
+use chassis::release::Answer;
+use chassis::session::Session;
+use schemas::header::Header;
+use schemas::vocab::{AccessKind, Action};
+use schemas::{ItemKey, Pid};
+
+use super::{parse_id, parse_type};
+use crate::Query;
+use crate::release::Looked;
+use crate::view::View;
+
+/// What a reading route answers with: about a person, or plain (commons).
+pub(crate) type Read = actix_web::Either<Answer, chassis::http::Plain>;
+
+/// `GET /fhir/{type}/{id}`
+pub(crate) async fn read(
+    query: web::Data<Query>,
+    request: HttpRequest,
+    info: RequestInfo,
+    form: Negotiation,
+    path: web::Path<(String, String)>,
+) -> Result<Read, Refusal> {
+    let (type_name, id) = path.into_inner();
+    read_version(&query, &request, info, form, (&type_name, &id, None)).await
+}
+
+/// `GET /fhir/{type}/{id}/_history/{version}`
+pub(crate) async fn vread(
+    query: web::Data<Query>,
+    request: HttpRequest,
+    info: RequestInfo,
+    form: Negotiation,
+    path: web::Path<(String, String, String)>,
+) -> Result<Read, Refusal> {
+    let (type_name, id, version) = path.into_inner();
+    // A version that is no number cannot exist.
+    let version = version.parse().unwrap_or(0);
+    read_version(&query, &request, info, form, (&type_name, &id, Some(version))).await
+}
+
+async fn read_version(
+    query: &Query,
+    request: &HttpRequest,
+    info: RequestInfo,
+    form: Negotiation,
+    (type_name, id, version): (&str, &str, Option<u32>),
+) -> Result<Read, Refusal> {
+    let resource_type = parse_type(type_name)?;
+    let session = query.gate.admit(request, info)?;
+    session.require_scope(type_name, Interaction::Read)?;
+    let id = parse_id(id);
+    if let Some(id) = id.filter(|id| id.pid == Pid::COMMONS) {
+        return super::commons::read(query, form, resource_type, id, version).await.map(actix_web::Either::Right);
+    }
+    let asked = || format!("{type_name}/{{id}}");
+    let Some(id) = id.filter(|id| session.caller.may_ask_about(id.pid)) else {
+        return Err(query.refuse(&session, None, None, asked(), Refusal::not_found()).await);
+    };
+    let Some(view) = query.view(&session, id.pid, Action::Read).await.map_err(|e| query.failed(&e))? else {
+        return Err(query.refuse(&session, None, None, asked(), Refusal::not_found()).await);
+    };
+    if !view.decision.is_permit() {
+        return Err(query.refuse(&session, Some(id.pid), Some(&view.decision), asked(), Refusal::not_found()).await);
+    }
+    let item = ItemKey { resource_type, local: id.local };
+    let header = find_version(query, &view, &item, version).await?;
+    answer(query, &session, &view, request, form, (item, header)).await.map(actix_web::Either::Left)
+}
+
+/// The admitted header of the version asked for.
+async fn find_version(query: &Query, view: &View, item: &ItemKey, version: Option<u32>) -> Result<Option<Arc<Header>>, Refusal> {
+    let newest = query.admitted(view, item).await.map_err(|e| query.failed(&e))?;
+    let Some(version) = version else { return Ok(newest) };
+    if newest.as_ref().is_none_or(|h| h.version == version) {
+        // Where the newest version is withheld, older ones are not looked for: the item does not exist for this reader.
+        return Ok(newest.filter(|h| h.version == version));
+    }
+    let old = query.shelves.old_versions(view.pid, item).await.map_err(|e| query.failed(&e))?;
+    Ok(old.into_iter().find(|h| h.version == version && view.decision.filter.admits(h)).map(Arc::new))
+}
+
+async fn answer(
+    query: &Query,
+    session: &Session,
+    view: &View,
+    request: &HttpRequest,
+    form: Negotiation,
+    (item, header): (ItemKey, Option<Arc<Header>>),
+) -> Result<Answer, Refusal> {
+    // Absent and withheld alike cost an entry of the same form: the item's name as it was asked for.
+    let headers: Vec<Arc<Header>> = header.into_iter().collect();
+    let asked = format!("{}/{}", item.resource_type, item.local);
+    let looked = Looked { kind: AccessKind::Read, query: asked, headers: &headers };
+    let mut opened = query.release(session, view, looked).await?;
+    let Some(header) = headers.first() else { return Err(Refusal::not_found().with_receipt(&opened.receipt)) };
+    let Some(resource) = opened.resources.pop().flatten() else {
+        return Err(Refusal::new(410, vec![schemas::Problem::new(schemas::ProblemCode::NotFound, "", "this resource was deleted")])
+            .with_receipt(&opened.receipt));
+    };
+    let etag = format!("W/\"{}\"", header.version);
+    let same = request.headers().get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(|tags| {
+        tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*")
+    });
+    let answer = match same {
+        true => Answer::about_person(opened.receipt, 304, Vec::new()),
+        false => Answer::about_person(opened.receipt, 200, form.form(resource)),
+    };
+    Ok(answer.with_header("etag", etag).with_header("last-modified", fhir::dates::http_date(header.last_updated)))
+}

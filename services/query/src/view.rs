@@ -1,0 +1,72 @@
+//! One person as one reader may see her in one request: the state, the decision, and the headers that its filter admits.
+//! INVARIANT: every item that leaves comes out of a [`View`]; what the filter withholds does not exist in it.
+
+use std::sync::Arc;
+
+use chassis::session::Session;
+use chassis::shelf;
+use chassis::shelves::ShelfError;
+use policies::Decision;
+use schemas::header::Header;
+use schemas::shelf::PersonState;
+use schemas::vocab::Action;
+use schemas::{ItemKey, Pid, ResourceType};
+
+use crate::Query;
+
+/// A person who is known, as this reader may see her.
+pub(crate) struct View {
+    pub(crate) pid: Pid,
+    pub(crate) state: Arc<PersonState>,
+    pub(crate) decision: Arc<Decision>,
+}
+
+impl Query {
+    /// The person's state as of this request; `None` if nobody has this pid.
+    pub(crate) async fn state(&self, pid: Pid) -> Result<Option<Arc<PersonState>>, ShelfError> {
+        let Some(row) = self.shelves.state_row(pid).await? else { return Ok(None) };
+        let position =
+            shelf::state_position(&row).map_err(|e| ShelfError::row(chassis::ports::store::Table::State, e))?;
+        if let Some(state) = self.cache.state(pid, position) {
+            return Ok(Some(state));
+        }
+        let state = Arc::new(self.shelves.open_state(pid, &row).await?);
+        self.cache.keep_state(state.clone());
+        Ok(Some(state))
+    }
+
+    /// State and decision for one (actor, person, purpose, action).
+    pub(crate) async fn view(&self, session: &Session, pid: Pid, action: Action) -> Result<Option<View>, ShelfError> {
+        let Some(state) = self.state(pid).await? else { return Ok(None) };
+        let decision = self.decide(session, &state, action);
+        Ok(Some(View { pid, state, decision }))
+    }
+
+    /// The newest header of an item, if the filter admits it. Deleted ones are returned too: the caller tells 410 from 404.
+    pub(crate) async fn admitted(&self, view: &View, item: &ItemKey) -> Result<Option<Arc<Header>>, ShelfError> {
+        let header = match self.cache.headers(view.pid, item.resource_type, view.state.position) {
+            Some(entry) => {
+                entry.headers.binary_search_by_key(item, |h| h.item).ok().map(|at| entry.headers[at].clone())
+            }
+            None => self.shelves.header(view.pid, item).await?.map(Arc::new),
+        };
+        Ok(header.filter(|h| view.decision.filter.admits(h)))
+    }
+
+    /// The admitted, live headers of a type, in the order of their ids.
+    pub(crate) async fn admitted_of_type(
+        &self,
+        view: &View,
+        resource_type: ResourceType,
+    ) -> Result<Vec<Arc<Header>>, ShelfError> {
+        let entry = match self.cache.headers(view.pid, resource_type, view.state.position) {
+            Some(entry) => entry,
+            None => {
+                let headers = self.shelves.headers_of_type(view.pid, resource_type).await?;
+                self.cache.keep_headers(view.pid, resource_type, view.state.position, headers)
+            }
+        };
+        let admits = |h: &&Arc<Header>| !h.deleted && view.decision.filter.admits(h);
+        Ok(entry.headers.iter().filter(admits).cloned().collect())
+    }
+}

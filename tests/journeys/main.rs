@@ -1,0 +1,3 @@
+//! Journeys over real HTTP: what people and systems do with the whole.
+
+mod writing;
