@@ -1,5 +1,8 @@
 //! The harness: a real node on a fresh folder, a registry with example facilities, clients over real HTTP.
 
+pub mod desk;
+pub mod wire;
+
 use anyhow::{Context, Result};
 use chassis::config::Settings;
 use kiroku::Node;

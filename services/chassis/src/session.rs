@@ -1,10 +1,12 @@
 //! The first step of every request about anybody: token, certificate, registry.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use schemas::{Problem, ProblemCode};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use schemas::{ClientId, Problem, ProblemCode};
 
 use crate::auth::scopes::Interaction;
 use crate::auth::verify::Verifier;
@@ -51,12 +53,20 @@ impl Session {
 
 /// Lets requests in.
 pub struct Gate {
-    pub verifier: Verifier,
+    verifier: Verifier,
     pub registry: Arc<Registry>,
-    pub clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
+    /// Requests of each client; `None`: no limit.
+    limiter: Option<DefaultKeyedRateLimiter<ClientId>>,
 }
 
 impl Gate {
+    /// `requests_per_second`: of each client; 0: no limit.
+    pub fn new(verifier: Verifier, registry: Arc<Registry>, clock: Arc<dyn Clock>, requests_per_second: u32) -> Self {
+        let limiter = NonZeroU32::new(requests_per_second).map(|n| RateLimiter::keyed(Quota::per_second(n)));
+        Self { verifier, registry, clock, limiter }
+    }
+
     /// 401 unless token, binding and registry are good now.
     pub fn admit(&self, request: &HttpRequest, info: RequestInfo) -> Result<Session, Refusal> {
         let certificate = PeerCertificate::of(request);
@@ -67,9 +77,16 @@ impl Gate {
             .and_then(|caller| caller.check_registry(&registry).map(|standing| (caller, standing)));
         let now = self.clock.now();
         match admitted {
+            Ok((caller, _)) if self.is_too_fast(&caller.client) => Err(Refusal::too_many(1)),
             Ok((caller, standing)) => Ok(Session { caller, standing, info, now, stale: registry.is_stale(now) }),
             Err(error) => Err(refused(error)),
         }
+    }
+}
+
+impl Gate {
+    fn is_too_fast(&self, client: &ClientId) -> bool {
+        self.limiter.as_ref().is_some_and(|limiter| limiter.check_key(client).is_err())
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Deps {
     pub rules: CheckRules,
     /// After this long without a verdict: 202 and the URL of the verdict.
     pub verdict_timeout: Duration,
+    /// The data folder and the free bytes below which records are refused, so that the log can always be finished.
+    pub disk: (std::path::PathBuf, u64),
 }
 
 /// The role's state, shared by all workers.

@@ -6,6 +6,7 @@ use chassis::session::Session;
 use policies::{
     Actor, ActorType, Assurance, Client, Decision, Input, Mode, Organisation, Person, Proof, ProofIssuer, Stage, Wanted, Write,
 };
+use schemas::authority::Status;
 use schemas::consent::ConsentStatus;
 use schemas::submission::{Change, Op};
 use schemas::vocab::Action;
@@ -104,14 +105,7 @@ fn door_input(
             status: o.status,
             custodian_of: o.custodian_of.clone(),
         }),
-        client: session.standing.client.as_deref().map(|c| Client {
-            id: c.id.clone(),
-            organisation: c.organisation.clone(),
-            binding_proven: true,
-            status: c.status,
-            rights: c.rights.clone(),
-            agent_of: c.agent_of.clone(),
-        }),
+        client: Some(client(session)),
         person: Some(Person { pid, birth_date: None, link: None, protection: None, switch: None }),
         visit: None,
         order: None,
@@ -134,6 +128,29 @@ fn door_input(
             objection: group.first().and_then(|c| c.objection.as_ref()).map(policies::ObjectionFact::from),
             attestation,
         }),
+    }
+}
+
+/// The client of the registry; for a person the card sign-in, which the token's own proof stands for.
+fn client(session: &Session) -> Client {
+    let caller = &session.caller;
+    match session.standing.client.as_deref() {
+        Some(client) => Client {
+            id: client.id.clone(),
+            organisation: client.organisation.clone(),
+            binding_proven: true,
+            status: client.status,
+            rights: client.rights.clone(),
+            agent_of: client.agent_of.clone(),
+        },
+        None => Client {
+            id: caller.client.clone(),
+            organisation: caller.organisation.clone(),
+            binding_proven: caller.is_person,
+            status: Status::Active,
+            rights: Vec::new(),
+            agent_of: Vec::new(),
+        },
     }
 }
 

@@ -73,7 +73,10 @@ impl Edge {
                 pids => named.extend(pids.iter().map(|pid| (format!("{}.identifier", entry.path), Some(*pid)))),
             }
         }
-        for (inner, text) in fhir::bundle::references(&entry.node) {
+        // Whom a record is about comes first: a difference is then said of the reference that differs.
+        let mut references = fhir::bundle::references(&entry.node);
+        references.sort_by_key(|(inner, _)| !matches!(inner.split('.').next(), Some("subject" | "patient" | "beneficiary")));
+        for (inner, text) in references {
             let path = join(&entry.path, &inner);
             if let Some(person) = self.person_of_reference(draft, text).await? {
                 named.push((path, person));

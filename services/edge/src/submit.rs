@@ -50,6 +50,7 @@ impl Edge {
         id: RequestId,
         command: Command,
     ) -> Result<Submitted, Refusal> {
+        self.check_disk()?;
         let submission = Submission {
             id: id.submission,
             pid,
@@ -73,6 +74,15 @@ impl Edge {
             Ok(Ok(Verdict::Outcome(outcome))) => Ok(Submitted::Outcome(outcome)),
             Ok(Ok(Verdict::KeyReused)) => Err(key_reused()),
             Ok(Ok(Verdict::Identity(_) | Verdict::IdentityRefused(_)) | Err(_)) | Err(_) => Ok(Submitted::Later(submission.id)),
+        }
+    }
+
+    /// 429 while the disk is nearly full: what was accepted must find room for its outcome and its entry.
+    fn check_disk(&self) -> Result<(), Refusal> {
+        let (folder, free_min) = &self.deps.disk;
+        match rustix::fs::statvfs(folder) {
+            Ok(disk) if disk.f_bavail * disk.f_frsize < *free_min => Err(Refusal::too_many(60)),
+            _ => Ok(()),
         }
     }
 

@@ -25,3 +25,4 @@ pub mod systems;
 mod table;
 mod xhtml;
 pub mod subset;
+pub mod medicines;

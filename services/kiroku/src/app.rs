@@ -15,6 +15,7 @@ use query::Query;
 pub(crate) struct Roles {
     pub(crate) edge: web::Data<Edge>,
     pub(crate) query: web::Data<Query>,
+    pub(crate) ledger: web::Data<ledger::LedgerRole>,
     pub(crate) readiness: Readiness,
     pub(crate) url: String,
 }
@@ -35,11 +36,13 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig, roles: &Roles) {
     health::routes(cfg, &roles.readiness);
     cfg.app_data(roles.edge.clone())
         .app_data(roles.query.clone())
+        .app_data(roles.ledger.clone())
         .app_data(web::Data::new(description))
         .service(resource("/fhir/metadata").route(get().to(capability)))
         .service(resource("/.well-known/smart-configuration").route(get().to(smart)))
         .service(resource("/fhir/.well-known/smart-configuration").route(get().to(smart)))
         .configure(crate::openapi::routes)
+        .configure(ledger::configure)
         .configure(query::configure)
         .configure(edge::configure)
         .service(

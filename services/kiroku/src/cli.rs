@@ -9,10 +9,11 @@ use chassis::telemetry;
 use clap::{Parser, Subcommand};
 
 use crate::Node;
+use crate::commands::{check, data_flag, load, manual, rebuild, registry};
 
-/// A national health record: no byte about a person leaves before a durable entry says who looked and why it was allowed.
+/// A national health record.
 #[derive(Parser)]
-#[command(name = "kiroku", version, arg_required_else_help = true)]
+#[command(name = "kiroku", version, arg_required_else_help = true, long_about = manual::MAIN)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -39,13 +40,27 @@ enum Command {
     },
     /// Print the table of all settings.
     Settings,
+    /// Facilities, professionals, clients and their keys, cards, cases: who exists and may ask for what.
+    #[command(long_about = manual::REGISTRY)]
+    Registry(registry::Args),
+    /// Send FHIR files to a server, or into a data folder.
+    #[command(long_about = manual::LOAD)]
+    Load(load::Args),
+    /// Test log, tables, access lists and decisions of a data folder against one another.
+    #[command(long_about = manual::CHECK)]
+    Check(check::Args),
+    /// Build the tables again from the log, then switch to them.
+    #[command(long_about = manual::REBUILD)]
+    Rebuild(rebuild::Args),
+    /// Start everything in a fresh folder, tell the story of one person over real HTTP, and keep serving.
+    Demo(crate::demo::Options),
 }
 
 /// Runs the command; the exit code says whether it did what it was asked.
 pub fn main() -> ExitCode {
     telemetry::hide_panics();
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             report(&error);
             ExitCode::FAILURE
@@ -58,7 +73,7 @@ fn report(error: &anyhow::Error) {
     eprintln!("kiroku: {error:#}");
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli) -> Result<ExitCode> {
     let mut flags = Vec::new();
     for pair in &cli.set {
         let (key, value) = pair.split_once('=').context("--set wants KEY=VALUE")?;
@@ -71,12 +86,37 @@ fn run(cli: Cli) -> Result<()> {
             flags.extend(listen.map(|listen| ("http.listen".to_owned(), listen)));
             flags.extend(role.map(|role| ("roles".to_owned(), role)));
             let settings = config::load(&Sources::of_process(cli.config, flags))?;
-            runtime()?.block_on(serve(settings))
+            runtime()?.block_on(serve(settings))?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Settings => {
             print(&config::table_markdown());
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
+        Command::Registry(args) => {
+            flags.extend(data_flag(args.data.as_ref()));
+            let settings = config::load(&Sources::of_process(cli.config, flags))?;
+            runtime()?.block_on(registry::run(args, &settings))
+        }
+        Command::Load(args) => {
+            flags.extend(data_flag(args.data.as_ref()));
+            let settings = config::load(&Sources::of_process(cli.config, flags))?;
+            runtime()?.block_on(load::run(args, settings))
+        }
+        Command::Check(args) => {
+            flags.extend(data_flag(args.data.as_ref()));
+            let settings = config::load(&Sources::of_process(cli.config, flags))?;
+            runtime()?.block_on(check::run(args, &settings))
+        }
+        Command::Rebuild(args) => {
+            flags.extend(data_flag(args.data.as_ref()));
+            let settings = config::load(&Sources::of_process(cli.config, flags))?;
+            runtime()?.block_on(rebuild::run(args, &settings))
+        }
+        Command::Demo(options) => match runtime()?.block_on(crate::demo::run(options, cli.config, flags))? {
+            true => Ok(ExitCode::SUCCESS),
+            false => Ok(ExitCode::FAILURE),
+        },
     }
 }
 
@@ -97,7 +137,7 @@ async fn serve(settings: config::Settings) -> Result<()> {
 }
 
 /// Returns at SIGTERM or SIGINT.
-async fn until_signal() -> Result<()> {
+pub(crate) async fn until_signal() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate())?;
     tokio::select! {

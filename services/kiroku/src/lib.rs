@@ -3,7 +3,9 @@
 pub mod api;
 mod app;
 pub mod cli;
+pub mod commands;
+pub mod demo;
 pub mod node;
-mod openapi;
+pub mod openapi;
 
 pub use node::Node;

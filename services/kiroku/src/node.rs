@@ -36,6 +36,7 @@ pub struct Node {
     pub registry: Arc<Registry>,
     pub policies: Arc<Policies>,
     projector: Option<Projector>,
+    ledger: ledger::Handle,
     heartbeat: tokio::task::JoinHandle<()>,
     running: Running,
 }
@@ -92,8 +93,8 @@ impl Node {
         let verdicts = Arc::new(Verdicts::default());
         let ledger_port: Arc<dyn Ledger> = Arc::new(LocalLedger::new(engine.log.clone(), engine.keys.clone()).await?);
         let mint = Mint::open(&*engine.keys, clock.clone(), &url).await?;
-        let gate =
-            Arc::new(Gate { verifier: Verifier::new(mint.clone()), registry: registry.clone(), clock: clock.clone() });
+        let per_second = settings.limits.requests_per_second_per_client;
+        let gate = Arc::new(Gate::new(Verifier::new(mint.clone()), registry.clone(), clock.clone(), per_second));
         let readiness = Readiness::default();
         let projector = match settings.has(Role::Projector) {
             true => Some(
@@ -109,6 +110,17 @@ impl Node {
             ),
             false => None,
         };
+        let ledger = ledger::start(ledger::Deps {
+            log: engine.log.clone(),
+            store: store.clone(),
+            keys: engine.keys.clone(),
+            ledger: ledger_port.clone(),
+            policies: policies.clone(),
+            gate: gate.clone(),
+            clock: clock.clone(),
+            base_url: format!("{url}/fhir"),
+        })
+        .await?;
         let edge = Edge::new(edge::Deps {
             log: engine.log.clone(),
             store: store.clone(),
@@ -128,6 +140,7 @@ impl Node {
             base_url: format!("{url}/fhir"),
             rules: app::check_rules(settings)?,
             verdict_timeout: Duration::from_millis(settings.verdict_timeout_ms),
+            disk: (settings.data.clone(), settings.limits.disk_free_bytes_min),
         })
         .await?;
         let query = Query::new(query::Deps {
@@ -144,18 +157,19 @@ impl Node {
         let roles = app::Roles {
             edge: web::Data::from(edge),
             query: web::Data::from(query),
+            ledger: web::Data::from(ledger.role()),
             readiness: readiness.clone(),
             url: url.clone(),
         };
         let running = http::serve(settings, move |cfg| app::configure(cfg, &roles))?;
         readiness.check("engine").set(true);
         let (settings, engine) = (settings.clone(), engine);
-        Ok(Self { settings, url, engine, store, registry, policies, projector, heartbeat, running })
+        Ok(Self { settings, url, engine, store, registry, policies, projector, ledger, heartbeat, running })
     }
 
     /// True while every role that was started still runs.
     pub fn is_running(&self) -> bool {
-        self.projector.as_ref().is_none_or(Projector::is_running)
+        self.projector.as_ref().is_none_or(Projector::is_running) && self.ledger.is_running()
     }
 
     /// Stops accepting, finishes what runs, closes the engine.
@@ -165,6 +179,7 @@ impl Node {
         if let Some(projector) = &self.projector {
             projector.stop();
         }
+        self.ledger.stop();
         self.engine.close().await?;
         Ok(())
     }

@@ -6,8 +6,8 @@ use chassis::http::Refusal;
 use chassis::ledger::Receipt;
 use chassis::session::Session;
 use policies::{
-    Actor, ActorType, Assurance, Authority, Client, Consent, Decision, Input, Link, Mode, Organisation, Person, Proof, ProofIssuer,
-    Stage, VisitFact, Wanted,
+    Actor, ActorType, Assurance, Authority, Client, Consent, Decision, Input, Link, Mode, Organisation, Person, Proof,
+    ProofIssuer, Stage, VisitFact, Wanted,
 };
 use schemas::access::{Access, AccessOutcome};
 use schemas::authority::Status;
@@ -33,7 +33,12 @@ pub(crate) struct Question {
 
 impl LedgerRole {
     /// Decides whether the caller may read the list of `state`'s person, or of a facility (`None`).
-    pub(crate) fn decide(&self, session: &Session, state: Option<&PersonState>, authority: Option<Authority>) -> Decision {
+    pub(crate) fn decide(
+        &self,
+        session: &Session,
+        state: Option<&PersonState>,
+        authority: Option<Authority>,
+    ) -> Decision {
         self.policies.decide(&input(session, state, authority))
     }
 
@@ -65,7 +70,8 @@ impl LedgerRole {
         refusal: Refusal,
     ) -> Refusal {
         let own = session.caller.person.filter(|_| session.caller.is_person);
-        let mut access = draft(&session.asker(), person.or(own), AccessKind::Denied, AccessOutcome::Denied, self.clock.now());
+        let mut access =
+            draft(&session.asker(), person.or(own), AccessKind::Denied, AccessOutcome::Denied, self.clock.now());
         match decision.filter(|d| !d.is_permit()) {
             Some(decision) => explain(&mut access, decision),
             None => {
@@ -181,8 +187,8 @@ fn actor(session: &Session, state: Option<&PersonState>) -> Actor {
         Proven::Facility | Proven::System => (ProofIssuer::Facility, Assurance::OneFactor),
     };
     let pid = state.map(|s| s.pid);
-    let is_subject = pid.is_some()
-        && (caller.person == pid && caller.is_person || professional.is_some_and(|p| p.pid == pid));
+    let is_subject =
+        pid.is_some() && (caller.person == pid && caller.is_person || professional.is_some_and(|p| p.pid == pid));
     Actor {
         id,
         actor_type,

@@ -49,7 +49,9 @@ fn wrong(name: &str, text: &str) -> Refusal {
 
 /// Comma-separated members of a closed list; a token's `system|` is passed over.
 pub(crate) fn members<T: std::str::FromStr>(name: &str, value: &str) -> Result<Vec<T>, Refusal> {
-    let member = |text: &str| text.rsplit_once('|').map_or(text, |(_, code)| code).parse().map_err(|_| wrong(name, "is not a known code"));
+    let member = |text: &str| {
+        text.rsplit_once('|').map_or(text, |(_, code)| code).parse().map_err(|_| wrong(name, "is not a known code"))
+    };
     value.split(',').map(member).collect()
 }
 
@@ -78,7 +80,10 @@ impl Asked {
                 let count = value.parse::<usize>().map_err(|_| wrong(name, "is not a number"))?;
                 self.count = count.clamp(1, COUNT_MAX);
             }
-            "_page" => self.before = Some(value.parse().map_err(|_| wrong(name, "is not of this list; begin again without it"))?),
+            "_page" => {
+                self.before =
+                    Some(value.parse().map_err(|_| wrong(name, "is not of this list; begin again without it"))?)
+            }
             "_format" | "_pretty" => {}
             _ => return Ok(false),
         }
@@ -109,8 +114,12 @@ impl Asked {
             "_id" => it.id = Some(value.parse().map_err(|_| wrong(name, "is not an id of an entry"))?),
             "agent" => it.agent = Some(last_part(value).to_lowercase()),
             "agent-name" => it.any_name = Some(value.to_lowercase()),
-            "type" | "subtype" => it.kinds = crate::audit_event::kinds_of(value).ok_or_else(|| wrong(name, "is not a known code"))?,
+            "type" | "subtype" => {
+                it.kinds = crate::audit_event::kinds_of(value).ok_or_else(|| wrong(name, "is not a known code"))?
+            }
             "date" => it.take_date(name, value)?,
+            // Newest first is the one order there is.
+            "_sort" if matches!(value, "-date" | "-_lastUpdated") => {}
             "outcome" => it.outcomes = members(name, value)?,
             "entity" => it.item = Some(item_of(value).ok_or_else(|| wrong(name, "is not a reference to a resource"))?),
             "entity-type" => it.categories = members(name, value)?,
@@ -171,8 +180,14 @@ impl Conditions {
                 || named(&access.organisation_group, part)
         };
         self.facility.as_ref().is_none_or(is_of)
-            && self.professional.as_ref().is_none_or(|p| humans().any(|h| h.id.0.to_lowercase() == *p || named(&h.name, p)))
-            && self.any_name.as_ref().is_none_or(|p| named(&access.organisation_name, p) || humans().any(|h| named(&h.name, p)))
+            && self
+                .professional
+                .as_ref()
+                .is_none_or(|p| humans().any(|h| h.id.0.to_lowercase() == *p || named(&h.name, p)))
+            && self
+                .any_name
+                .as_ref()
+                .is_none_or(|p| named(&access.organisation_name, p) || humans().any(|h| named(&h.name, p)))
             && self.agent.as_ref().is_none_or(|id| {
                 let ids = [&access.organisation.0, &access.processor.0];
                 ids.iter().any(|known| known.to_lowercase() == *id) || humans().any(|h| h.id.0.to_lowercase() == *id)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::ports::log::{Log, LogError, Record};
-use chassis::ports::store::{Batch, Row, Store, Table};
+use chassis::ports::store::{Batch, Row, Store, StoreError, Table};
 use schemas::access::{AccessHead, AccessList};
 use schemas::vocab::Topic;
 use tokio::sync::{Notify, watch};
@@ -68,8 +68,8 @@ impl Follower {
             match self.turn().await {
                 Ok(()) => {}
                 Err(ListError::Log(LogError::Closed)) => return,
-                Err(ListError::Log(LogError::Io(_)) | ListError::Store(_)) => {
-                    tracing::warn!(partition = self.partition, "access lists could not be written, trying again");
+                Err(error) if may_pass(&error) => {
+                    tracing::warn!(partition = self.partition, %error, "access lists could not be written, trying again");
                     tokio::time::sleep(RETRY).await;
                     if let Err(error) = self.start_again().await {
                         tracing::warn!(partition = self.partition, %error, "access lists cannot be read");
@@ -159,6 +159,16 @@ impl Follower {
         let subject = [b"checkpoint ", &key[..]].concat().into();
         Batch { subject, stream: STREAM, position: next - 1, rows: vec![row] }
     }
+}
+
+/// Damage does not pass: it ends the numbering of this partition, and the role is no longer ready.
+fn may_pass(error: &ListError) -> bool {
+    matches!(
+        error,
+        ListError::Log(LogError::Io(_))
+            | ListError::Store(StoreError::NotWritable(_) | StoreError::Io(_))
+            | ListError::Keys(_)
+    )
 }
 
 /// Partition of [`Table::Checkpoint`].

@@ -133,20 +133,22 @@ impl Drop for Handle {
 
 impl LedgerRole {
     /// Waits until all that is in the log now is in the list, at most [`CATCH_UP`]: who reads the list right after a visit
-    /// finds the visit in it.
-    pub(crate) async fn catch_up(&self, list: &AccessList) -> Result<(), ListError> {
+    /// finds the visit in it. False if some of it is not in the list yet, which the reader is told.
+    pub(crate) async fn catch_up(&self, list: &AccessList) -> Result<bool, ListError> {
         let shard = match list {
             AccessList::Person(pid) => pid.shard(),
             AccessList::Facility(organisation) => facility_shard(organisation),
         };
         let partition = self.log.partition_of(Topic::Access, shard);
-        let Some(progress) = self.progress.get(&partition) else { return Ok(()) };
         let end = self.log.end(Topic::Access, partition).await?;
+        let Some(progress) = self.progress.get(&partition) else {
+            return Ok(follow::read_checkpoint(&*self.shelves.store, partition).await? >= end);
+        };
         let mut next = progress.next.clone();
         if *next.borrow() < end {
             progress.hurry.notify_one();
             let _ = tokio::time::timeout(CATCH_UP, next.wait_for(|next| *next >= end)).await;
         }
-        Ok(())
+        Ok(*next.borrow() >= end)
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Page {
     pub(crate) count: u64,
     /// `_page` of the following page.
     pub(crate) next: Option<u64>,
+    /// Entries of the last moments are not numbered yet and not shown.
+    pub(crate) is_behind: bool,
 }
 
 /// What part of a list the reader may see.
@@ -74,11 +76,18 @@ fn is_of_visit(visit: &Visit, access: &Access) -> bool {
 
 impl LedgerRole {
     /// Collects a page. Everything read is checked; the first damaged entry ends it.
-    pub(crate) async fn page(&self, list: AccessList, part: &Part<'_>, asked: &Asked, voice: Voice) -> Result<Page, ListError> {
-        self.catch_up(&list).await?;
-        let Some(mut opened) = self.reader.list(list).await? else { return Ok(Page::default()) };
+    pub(crate) async fn page(
+        &self,
+        list: AccessList,
+        part: &Part<'_>,
+        asked: &Asked,
+        voice: Voice,
+    ) -> Result<Page, ListError> {
+        let is_behind = !self.catch_up(&list).await?;
+        let mut page = Page { is_behind, ..Page::default() };
+        let Some(mut opened) = self.reader.list(list).await? else { return Ok(page) };
         let count = opened.head.count;
-        let mut page = Page { count, ..Page::default() };
+        page.count = count;
         let mut before = asked.before.unwrap_or(u64::MAX).min(count + 1);
         let mut read = 0;
         while before > 1 {

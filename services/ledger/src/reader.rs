@@ -77,7 +77,13 @@ impl Opened<'_> {
     }
 
     /// Adds the rows from number `expected` downward that lie in this year without a gap.
-    async fn rows_of_year(&self, year: u16, expected: u64, wanted: usize, rows: &mut Vec<AccessRow>) -> Result<(), ListError> {
+    async fn rows_of_year(
+        &self,
+        year: u16,
+        expected: u64,
+        wanted: usize,
+        rows: &mut Vec<AccessRow>,
+    ) -> Result<(), ListError> {
         let partition = row_partition(&self.list, year);
         let limit = wanted - rows.len();
         let page = self.reader.store.range_back(Table::Access, &partition, &row_key(expected + 1), limit).await?;
@@ -127,12 +133,11 @@ impl Opened<'_> {
     /// Opens the body of a row and checks it against its commitment.
     pub(crate) async fn open(&mut self, row: AccessRow) -> Result<Entry, ListError> {
         let Some(key) = self.key(row.record.year).await? else { return Ok(Entry { row, access: None }) };
-        let access = open_body(&key, &row)?;
+        let access = open_body(&self.reader.ticket, &key, &row)?;
         Ok(Entry { row, access: Some(access) })
     }
 
     async fn key(&mut self, year: u16) -> Result<Option<Arc<LogKey>>, ListError> {
-        debug_assert_eq!(self.reader.ticket.job(), Job::AccessList);
         if let Some(key) = self.keys.get(&year) {
             return Ok(key.clone());
         }
@@ -159,8 +164,9 @@ impl Opened<'_> {
     }
 }
 
-/// The body of `row`, if it opens and is what the row is committed to.
-pub(crate) fn open_body(key: &LogKey, row: &AccessRow) -> Result<Access, ListError> {
+/// The body of `row`, if it opens and is what the row is committed to. Opening is work inside: it takes a ticket, and what
+/// leaves of it leaves with the receipt of a reading.
+pub(crate) fn open_body(_ticket: &Ticket, key: &LogKey, row: &AccessRow) -> Result<Access, ListError> {
     let record = &row.record;
     let body = crypto::open(&key.entry_key(&record.id), &record.id.0, &record.sealed)
         .map_err(|_| damaged(row.person_seq, "its body does not open"))?;
@@ -168,7 +174,8 @@ pub(crate) fn open_body(key: &LogKey, row: &AccessRow) -> Result<Access, ListErr
     if !crypto::same(&commitment, &record.commitment.0) {
         return Err(damaged(row.person_seq, "its body is not what it is committed to"));
     }
-    let access: Access = codec::decode("access", &body).map_err(|_| damaged(row.person_seq, "its body does not read"))?;
+    let access: Access =
+        codec::decode("access", &body).map_err(|_| damaged(row.person_seq, "its body does not read"))?;
     let belongs = access.id == record.id
         && match &record.list {
             AccessList::Person(pid) => access.person == Some(*pid),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chassis::ports::keys::KeysError;
+use chassis::ports::keys::{Job, KeysError, Ticket};
 use chassis::ports::log::Record;
 use chassis::ports::store::{Row, Store, Table};
 use schemas::access::{AccessHead, AccessList, AccessRow};
@@ -21,6 +21,8 @@ use crate::recent::Recent;
 const READ: usize = 1024;
 /// Differences kept with their place; more are only counted.
 const KEPT: usize = 100;
+
+const TICKET: Ticket = Ticket::for_job(Job::Operate);
 
 /// What the check found. Names no list: partition and offset in the topic lead to it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -108,7 +110,12 @@ pub async fn verify_lists(
 }
 
 impl Check<'_> {
-    async fn partition(&mut self, partition: u16, all: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<(), ListError> {
+    async fn partition(
+        &mut self,
+        partition: u16,
+        all: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), ListError> {
         let checkpoint = read_checkpoint(self.store, partition).await?;
         let mut lists: HashMap<AccessList, Expected> = HashMap::new();
         let (mut recent, mut next) = (Recent::default(), 0);
@@ -126,7 +133,11 @@ impl Check<'_> {
         }
         self.report.lists += lists.len() as u64;
         for expected in lists.values().filter(|e| e.stored.is_some() && !e.agreed) {
-            self.report.differ(partition, expected.head.map(|h| h.next_offset - 1), "the head of the list is not what the log says");
+            self.report.differ(
+                partition,
+                expected.head.map(|h| h.next_offset - 1),
+                "the head of the list is not what the log says",
+            );
         }
         Ok(())
     }
@@ -191,7 +202,7 @@ impl Check<'_> {
 
     async fn body(&mut self, row: &AccessRow, (partition, offset): (u16, Option<u64>)) -> Result<(), ListError> {
         match self.deps.keys.log_key(&row.record.list, row.record.year).await {
-            Ok(key) => match open_body(&key, row) {
+            Ok(key) => match open_body(&TICKET, &key, row) {
                 Ok(_) => self.report.opened += 1,
                 Err(_) => self.report.differ(partition, offset, "the body does not open to its commitment"),
             },

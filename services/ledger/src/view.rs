@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::page::Page;
 use crate::reader::Entry;
-use crate::words::{Voice, Who, day, lost, sentence, who};
+use crate::words::{Voice, Who, behind, day, lost, sentence, who};
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -21,7 +21,8 @@ pub(crate) fn text(page: &Page, voice: Voice) -> Vec<u8> {
         Some(access) => sentence(access, voice) + "\n",
         None => lost(voice).to_owned() + "\n",
     };
-    page.entries.iter().map(line).collect::<String>().into_bytes()
+    let behind = page.is_behind.then(|| behind(voice).to_owned() + "\n");
+    behind.into_iter().chain(page.entries.iter().map(line)).collect::<String>().into_bytes()
 }
 
 /// The page with everything that an entry holds. `registry` names the humans who answer for automatic work today.
@@ -36,6 +37,9 @@ pub(crate) fn json(page: &Page, voice: Voice, registry: &RegistryState, next: Op
             crate::words::Lang::Ja => "この一覧は Kiroku を通じた閲覧の記録です。各施設の診療録にある写しは含みません。",
         },
     });
+    if page.is_behind {
+        out["behind"] = json!(behind(voice));
+    }
     if let Some(next) = next {
         out["next"] = json!(next);
     }
@@ -119,9 +123,7 @@ fn why(access: &Access) -> Value {
 
 fn items(access: &Access) -> Vec<Value> {
     let Some(pid) = access.person else { return Vec::new() };
-    let item = |v: &schemas::header::ItemVersion| {
-        json!({"reference": reference(pid, v.item.resource_type.as_str(), v.item.local), "version": v.version})
-    };
+    let item = |v: &schemas::header::ItemVersion| json!({"reference": reference(pid, v.item.resource_type.as_str(), v.item.local), "version": v.version});
     access.items.iter().map(item).collect()
 }
 

@@ -8,6 +8,7 @@ use policies::{
     Actor, ActorType, Assurance, Client, Consent, Decision, Input, Link, Mode, ObjectionFact, Organisation, Person, Proof,
     ProofIssuer, Stage, VisitFact, Wanted,
 };
+use schemas::authority::Status;
 use schemas::shelf::PersonState;
 use schemas::vocab::Action;
 
@@ -51,14 +52,7 @@ pub(crate) fn input(session: &Session, state: &PersonState, action: Action) -> I
         mode: Mode { stale: session.stale, ..Mode::default() },
         actor: actor(session, state),
         organisation: session.standing.organisation.as_deref().map(organisation_fact),
-        client: session.standing.client.as_deref().map(|client| Client {
-            id: client.id.clone(),
-            organisation: client.organisation.clone(),
-            binding_proven: true,
-            status: client.status,
-            rights: client.rights.clone(),
-            agent_of: client.agent_of.clone(),
-        }),
+        client: Some(client(session)),
         person: Some(Person {
             pid: state.pid,
             birth_date: Some(state.birth_date.clone()),
@@ -79,6 +73,29 @@ pub(crate) fn input(session: &Session, state: &PersonState, action: Action) -> I
         counters: None,
         wanted: Wanted::default(),
         write: None,
+    }
+}
+
+/// The client of the registry; for a person the card sign-in, which the token's own proof stands for.
+fn client(session: &Session) -> Client {
+    let caller = &session.caller;
+    match session.standing.client.as_deref() {
+        Some(client) => Client {
+            id: client.id.clone(),
+            organisation: client.organisation.clone(),
+            binding_proven: true,
+            status: client.status,
+            rights: client.rights.clone(),
+            agent_of: client.agent_of.clone(),
+        },
+        None => Client {
+            id: caller.client.clone(),
+            organisation: caller.organisation.clone(),
+            binding_proven: caller.is_person,
+            status: Status::Active,
+            rights: Vec::new(),
+            agent_of: Vec::new(),
+        },
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Deps {
 /// The role's state, shared by all workers.
 pub struct Query {
     pub(crate) shelves: Shelves,
+    /// Opens medicines for the safety check, inside.
+    pub(crate) safety_shelves: Shelves,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) gate: Arc<Gate>,
@@ -57,6 +59,7 @@ impl Query {
         let page_key = deps.keys.platform_key(PlatformKey::Page).await?;
         let index_key = deps.keys.platform_key(PlatformKey::Index).await?;
         Ok(Arc::new(Self {
+            safety_shelves: Shelves::new(deps.store.clone(), deps.keys.clone(), Ticket::for_job(Job::SafetyCheck)),
             shelves: Shelves::new(deps.store, deps.keys, Ticket::for_job(Job::ScanHeaders)),
             ledger: deps.ledger,
             policies: deps.policies,

@@ -24,6 +24,8 @@ pub(crate) struct Looked<'a> {
     /// Path and parameters as asked, without a person's identifiers.
     pub(crate) query: String,
     pub(crate) headers: &'a [Arc<Header>],
+    /// For an automatic check the drug asked about; empty elsewhere.
+    pub(crate) subject: String,
 }
 
 /// Opened items, ready to be written into an answer.
@@ -36,7 +38,7 @@ pub(crate) struct Opened {
 impl Query {
     /// Appends the entry that names `looked.headers`, then opens exactly these.
     pub(crate) async fn release(&self, session: &Session, view: &View, looked: Looked<'_>) -> Result<Opened, Refusal> {
-        let access = self.access(session, Some(view.pid), &view.decision, &looked);
+        let access = self.access(session, view, &looked);
         // Sealed chunks are fetched before the entry is appended: a row that is missing must not cost a false entry.
         let mut sealed = Vec::with_capacity(looked.headers.len());
         for header in looked.headers {
@@ -68,9 +70,18 @@ impl Query {
     }
 
     /// The entry for a release (or for finding nothing) under a decision.
-    fn access(&self, session: &Session, person: Option<Pid>, decision: &Decision, looked: &Looked<'_>) -> Access {
+    fn access(&self, session: &Session, view: &View, looked: &Looked<'_>) -> Access {
+        let person = view.known.then_some(view.pid);
         let mut access = draft(&session.asker(), person, looked.kind, AccessOutcome::Success, self.clock.now());
-        explain(&mut access, decision);
+        explain(&mut access, &view.decision);
+        // Nothing but own uploads would have been shown, and there were none: told as the refusal that it is, whether or not
+        // anything was withheld.
+        if let Some(rest) = view.decision.rest.as_ref().filter(|_| looked.headers.is_empty()) {
+            access.kind = AccessKind::Denied;
+            access.outcome = AccessOutcome::Denied;
+            access.rules = vec![rest.rule.clone()];
+            access.reason.clone_from(&rest.reason);
+        }
         let open = |h: &&Arc<Header>| !h.has_label(Label::Untold);
         access.items = looked.headers.iter().filter(open).map(|h| h.item_version()).collect();
         access.categories = looked.headers.iter().filter(open).map(|h| h.meta.category).collect::<Vec<Category>>();
@@ -78,6 +89,7 @@ impl Query {
         access.categories.dedup();
         access.count = u32::try_from(access.items.len()).unwrap_or(u32::MAX);
         access.query.clone_from(&looked.query);
+        access.subject.clone_from(&looked.subject);
         access
     }
 
@@ -95,16 +107,13 @@ impl Query {
     pub(crate) async fn refuse(
         &self,
         session: &Session,
-        person: Option<Pid>,
-        decision: Option<&Decision>,
+        view: &View,
         query: String,
         refusal: Refusal,
     ) -> Refusal {
+        let person = view.known.then_some(view.pid);
         let mut access = draft(&session.asker(), person, AccessKind::Denied, AccessOutcome::Denied, self.clock.now());
-        match decision {
-            Some(decision) => explain(&mut access, decision),
-            None => "R51".clone_into(&mut access.reason),
-        }
+        explain(&mut access, &view.decision);
         access.query = query;
         match self.commit(access, &[]).await {
             Ok((receipt, _)) => refusal.with_receipt(&receipt),

@@ -3,7 +3,7 @@
 use actix_web::web;
 use actix_web::web::{get, post, resource};
 
-use crate::handlers::{commons, everything, history, read, search};
+use crate::handlers::{check, commons, everything, history, read, search};
 
 /// Mounts the routes below `/fhir`. `web::Data<Query>` must be in the app. Methods that write are the edge's: it mounts the
 /// same paths with guards of its own, before these.
@@ -13,6 +13,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         .service(resource("/fhir/_search").route(post().to(search::by_post_all)))
         .service(resource(format!("/fhir/{{type:{commons}}}/_search")).route(post().to(commons::by_post)))
         .service(resource("/fhir/Patient/{id}/$everything").route(get().to(everything::of_patient)))
+        .service(resource("/fhir/MedicationRequest/$check").route(post().to(check::by_post)))
         .service(resource("/fhir/{type}/_search").route(post().to(search::by_post)))
         .service(resource("/fhir/{type}/_history").route(get().to(history::of_type)));
 }

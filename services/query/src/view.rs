@@ -9,14 +9,16 @@ use chassis::shelves::ShelfError;
 use policies::Decision;
 use schemas::header::Header;
 use schemas::shelf::PersonState;
-use schemas::vocab::Action;
+use schemas::vocab::{Action, LinkState};
 use schemas::{ItemKey, Pid, ResourceType};
 
 use crate::Query;
 
-/// A person who is known, as this reader may see her.
+/// A person as this reader may see her. Somebody unknown is seen as somebody known of whom nothing may be seen: the same
+/// decision, the same work, the same answer; only the entry stands in the facility's list.
 pub(crate) struct View {
     pub(crate) pid: Pid,
+    pub(crate) known: bool,
     pub(crate) state: Arc<PersonState>,
     pub(crate) decision: Arc<Decision>,
 }
@@ -35,11 +37,20 @@ impl Query {
         Ok(Some(state))
     }
 
-    /// State and decision for one (actor, person, purpose, action).
-    pub(crate) async fn view(&self, session: &Session, pid: Pid, action: Action) -> Result<Option<View>, ShelfError> {
-        let Some(state) = self.state(pid).await? else { return Ok(None) };
+    /// State and decision for one (actor, person, purpose, action). `None`, a pid that nobody has and a person that the token
+    /// is not for are all somebody unknown.
+    pub(crate) async fn view(&self, session: &Session, pid: Option<Pid>, action: Action) -> Result<View, ShelfError> {
+        let asked = pid.filter(|pid| pid.is_person() && session.caller.may_ask_about(*pid));
+        let found = match asked {
+            Some(pid) => self.state(pid).await?,
+            None => None,
+        };
+        let known = found.is_some();
+        let state = found.unwrap_or_else(|| Arc::new(nobody(pid.unwrap_or_else(Pid::random))));
         let decision = self.decide(session, &state, action);
-        Ok(Some(View { pid, state, decision }))
+        // Nothing lies on the shelf of a fresh pid, whoever was asked for.
+        let pid = if known { state.pid } else { Pid::random() };
+        Ok(View { pid, known, state, decision })
     }
 
     /// The newest header of an item, if the filter admits it. Deleted ones are returned too: the caller tells 410 from 404.
@@ -68,5 +79,23 @@ impl Query {
         };
         let admits = |h: &&Arc<Header>| !h.deleted && view.decision.filter.admits(h);
         Ok(entry.headers.iter().filter(admits).cloned().collect())
+    }
+}
+
+/// The state of somebody of whom nothing is known.
+fn nobody(pid: Pid) -> PersonState {
+    PersonState {
+        pid,
+        position: 0,
+        clock: 0,
+        link: LinkState::Ok,
+        link_kind: String::new(),
+        birth_date: "1970-01-01".to_owned(),
+        consents: Vec::new(),
+        visits: Vec::new(),
+        objections: Vec::new(),
+        emergency_switch: "normal".to_owned(),
+        checks_cancelled: Vec::new(),
+        submissions: 0,
     }
 }

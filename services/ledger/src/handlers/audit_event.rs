@@ -81,10 +81,15 @@ fn bundle(role: &LedgerRole, page: &Page, params: &Params, ignored: &[Problem]) 
     };
     let mut entries: Vec<_> = page.entries.iter().filter_map(entry).collect();
     let lost = page.entries.iter().filter(|e| e.access.is_none()).count();
-    let mut said: Vec<Problem> = ignored.iter().cloned().map(|p| Problem { severity: schemas::problem::Severity::Warning, ..p }).collect();
+    let mut said: Vec<Problem> =
+        ignored.iter().cloned().map(|p| Problem { severity: schemas::problem::Severity::Warning, ..p }).collect();
     if lost > 0 {
         let text = "entries whose key was destroyed are left out; `/me/accesses` shows their numbers";
         said.push(Problem::warning(ProblemCode::Incomplete, "", text));
+    }
+    if page.is_behind {
+        let voice = Voice { lang: Lang::En, to_person: true };
+        said.push(Problem::warning(ProblemCode::Incomplete, "", crate::words::behind(voice)));
     }
     if !said.is_empty() {
         let outcome = schemas::problem::operation_outcome(&said);

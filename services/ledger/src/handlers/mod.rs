@@ -76,7 +76,8 @@ impl Form {
 pub(crate) fn language(request: &HttpRequest, params: &Params) -> Result<Lang, Refusal> {
     if let Some((name, value)) = params.iter().find(|(name, _)| name == "lang") {
         let text = "is `ja` or `en`";
-        return Lang::parse(value).ok_or_else(|| Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name, text)]));
+        return Lang::parse(value)
+            .ok_or_else(|| Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name, text)]));
     }
     let header = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     Ok(header.split(',').find_map(|range| Lang::parse(range.trim().get(..2)?)).unwrap_or(Lang::Ja))
@@ -152,7 +153,12 @@ impl Own {
 impl LedgerRole {
     /// State and decision for reading one person's list; everything that is not permitted is one and the same refusal, with
     /// its entry.
-    pub(crate) async fn own_or_refuse(&self, session: &Session, named: Option<Pid>, question: &Question) -> Result<Own, Refusal> {
+    pub(crate) async fn own_or_refuse(
+        &self,
+        session: &Session,
+        named: Option<Pid>,
+        question: &Question,
+    ) -> Result<Own, Refusal> {
         let refused = |person, decision: Option<Decision>| async move {
             self.refuse(session, person, decision.as_ref(), question.clone(), not_available()).await
         };

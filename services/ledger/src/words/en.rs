@@ -13,7 +13,12 @@ pub(super) fn sentence(access: &Access, to_person: bool) -> String {
         AccessKind::LogRead => log_read(access, to_person),
         AccessKind::Write => write(access, to_person),
         AccessKind::Emergency => {
-            format!("Emergency: {} opened {} without asking{}", actor(access, to_person), things(access, to_person), items(access))
+            format!(
+                "Emergency: {} opened {} without asking{}",
+                actor(access, to_person),
+                things(access, to_person),
+                items(access)
+            )
         }
         AccessKind::Disaster => {
             format!("Disaster: {} opened {}{}", actor(access, to_person), things(access, to_person), items(access))

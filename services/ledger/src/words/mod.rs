@@ -56,6 +56,14 @@ pub(crate) fn lost(voice: Voice) -> &'static str {
     }
 }
 
+/// What is said where the list does not reach to this moment.
+pub(crate) fn behind(voice: Voice) -> &'static str {
+    match voice.lang {
+        Lang::En => "Entries of the last moments are not in this list yet; look again in a minute.",
+        Lang::Ja => "直近の記録はまだこの一覧に入っていません。1分ほどしてからもう一度ご覧ください。",
+    }
+}
+
 /// Who stands behind an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Who {
@@ -111,9 +119,11 @@ fn categories(access: &Access) -> Vec<Category> {
 fn usual_category(resource_type: ResourceType) -> Option<Category> {
     use ResourceType as T;
     Some(match resource_type {
-        T::MedicationRequest | T::MedicationDispense | T::MedicationAdministration | T::MedicationStatement | T::Medication => {
-            Category::Med
-        }
+        T::MedicationRequest
+        | T::MedicationDispense
+        | T::MedicationAdministration
+        | T::MedicationStatement
+        | T::Medication => Category::Med,
         T::Immunization => Category::Vacc,
         T::Patient | T::RelatedPerson => Category::Demo,
         T::Coverage => Category::Elig,

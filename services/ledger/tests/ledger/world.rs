@@ -1,6 +1,6 @@
 //! Two persons with cards, a hospital with a physician, a regulator with two officials; the role runs over the twins.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
@@ -35,6 +35,10 @@ pub(crate) const REGULATOR: &str = "9990000009";
 pub(crate) const NOW: i64 = 1_783_055_520_000;
 pub(crate) const DAY: i64 = 86_400_000;
 
+/// Compiled once for all tests.
+static POLICIES: LazyLock<Arc<Policies>> =
+    LazyLock::new(|| Arc::new(Policies::new(Bundle::embedded().unwrap()).unwrap()));
+
 pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) log: Arc<MemoryLog>,
@@ -63,6 +67,10 @@ pub(crate) struct Said {
 impl Said {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
     }
 
     /// The named member of all entries of a plain list.
@@ -128,7 +136,8 @@ impl World {
         let keys = Arc::new(MemoryKeys::new(shared.clone()));
         let registry = Registry::open(log.clone(), keys.clone(), shared.clone()).await.unwrap();
         let mint = Mint::open(keys.as_ref(), shared.clone(), ISSUER).await.unwrap();
-        let tokens = TokenService::with_mint(registry.clone(), store.clone(), mint.clone(), Arc::new(HttpFetcher::new()));
+        let tokens =
+            TokenService::with_mint(registry.clone(), store.clone(), mint.clone(), Arc::new(HttpFetcher::new()));
         let (key, jwks) = client::generate_key(Alg::Es384).unwrap();
         let events = vec![
             AuthorityEvent::Heartbeat,
@@ -143,13 +152,13 @@ impl World {
         ];
         registry.append_all(events).await.unwrap();
         let ledger = Arc::new(LocalLedger::new(log.clone(), keys.clone()).await.unwrap());
-        let gate = Gate { verifier: Verifier::new(mint.clone()), registry: registry.clone(), clock: shared.clone() };
+        let gate = Gate::new(Verifier::new(mint.clone()), registry.clone(), shared.clone(), 0);
         let deps = Deps {
             log: log.clone(),
             store: store.clone(),
             keys: keys.clone(),
             ledger: ledger.clone(),
-            policies: Arc::new(Policies::new(Bundle::embedded().unwrap()).unwrap()),
+            policies: POLICIES.clone(),
             gate: Arc::new(gate),
             clock: shared,
             base_url: "https://kiroku.example/fhir".into(),
@@ -189,7 +198,7 @@ impl World {
         };
         let key = self.keys.record_key(pid, Bucket::Long).await.unwrap();
         let secret = key.header_key(&Ticket::for_job(Job::Project));
-        let value = chassis::shelf::seal_state(&secret, &state).into();
+        let value = chassis::shelf::seal_state(&secret, &state);
         let row = Row { table: Table::State, partition: pid.0.to_vec().into(), key: Vec::new().into(), value };
         let batch = Batch { subject: pid.0.to_vec().into(), stream: "person", position, rows: vec![row] };
         assert_eq!(self.store.apply(vec![batch]).await.unwrap(), [true]);
@@ -252,7 +261,8 @@ impl World {
     pub(crate) async fn ask(&self, token: &str, path: &str, headers: &[(&str, &str)]) -> Said {
         let app = App::new().app_data(web::Data::from(self.handle.role())).configure(ledger::configure);
         let app = test::init_service(app).await;
-        let mut request = test::TestRequest::get().uri(path).insert_header(("authorization", format!("Bearer {token}")));
+        let mut request =
+            test::TestRequest::get().uri(path).insert_header(("authorization", format!("Bearer {token}")));
         for header in headers {
             request = request.insert_header(*header);
         }

@@ -81,7 +81,7 @@ pub(crate) async fn of_patient(
     headers.retain(|h| limits.admit(h));
     let total = headers.len();
     let page: Vec<_> = headers.into_iter().skip(limits.offset).take(limits.count).collect();
-    let looked = Looked { kind: AccessKind::Export, query: asked, headers: &page };
+    let looked = Looked { kind: AccessKind::Export, query: asked, headers: &page, subject: String::new() };
     let opened = query.release(&session, &view, looked).await?;
     let mut links = Vec::new();
     let behind = limits.offset + page.len();

@@ -1,5 +1,6 @@
 //! One module for each noun or verb of the API.
 
+pub(crate) mod check;
 pub(crate) mod commons;
 pub(crate) mod everything;
 pub(crate) mod history;

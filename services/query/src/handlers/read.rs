@@ -10,7 +10,7 @@ use chassis::release::Answer;
 use chassis::session::Session;
 use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
-use schemas::{ItemKey, Pid};
+use schemas::{ItemKey, LocalId, Pid};
 
 use super::{parse_id, parse_type};
 use crate::Query;
@@ -60,17 +60,12 @@ async fn read_version(
     if let Some(id) = id.filter(|id| id.pid == Pid::COMMONS) {
         return super::commons::read(query, form, resource_type, id, version).await.map(actix_web::Either::Right);
     }
-    let asked = || format!("{type_name}/{{id}}");
-    let Some(id) = id.filter(|id| session.caller.may_ask_about(id.pid)) else {
-        return Err(query.refuse(&session, None, None, asked(), Refusal::not_found()).await);
-    };
-    let Some(view) = query.view(&session, id.pid, Action::Read).await.map_err(|e| query.failed(&e))? else {
-        return Err(query.refuse(&session, None, None, asked(), Refusal::not_found()).await);
-    };
+    let view = query.view(&session, id.map(|id| id.pid), Action::Read).await.map_err(|e| query.failed(&e))?;
+    let item = ItemKey { resource_type, local: id.map_or(LocalId([0; 10]), |id| id.local) };
     if !view.decision.is_permit() {
-        return Err(query.refuse(&session, Some(id.pid), Some(&view.decision), asked(), Refusal::not_found()).await);
+        let asked = format!("{type_name}/{}", item.local);
+        return Err(query.refuse(&session, &view, asked, Refusal::not_found()).await);
     }
-    let item = ItemKey { resource_type, local: id.local };
     let header = find_version(query, &view, &item, version).await?;
     answer(query, &session, &view, request, form, (item, header)).await.map(actix_web::Either::Left)
 }
@@ -98,7 +93,7 @@ async fn answer(
     // Absent and withheld alike cost an entry of the same form: the item's name as it was asked for.
     let headers: Vec<Arc<Header>> = header.into_iter().collect();
     let asked = format!("{}/{}", item.resource_type, item.local);
-    let looked = Looked { kind: AccessKind::Read, query: asked, headers: &headers };
+    let looked = Looked { kind: AccessKind::Read, query: asked, headers: &headers, subject: String::new() };
     let mut opened = query.release(session, view, looked).await?;
     let Some(header) = headers.first() else { return Err(Refusal::not_found().with_receipt(&opened.receipt)) };
     let Some(resource) = opened.resources.pop().flatten() else {

@@ -109,14 +109,12 @@ impl Query {
     ) -> Result<View, Refusal> {
         let refusal = || Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", "not available"));
         let pid = match named {
-            Named::Pid(pid) if session.caller.may_ask_about(pid) => pid,
-            _ => return Err(self.refuse(session, None, None, asked, refusal()).await),
+            Named::Pid(pid) => Some(pid),
+            Named::Nobody => None,
         };
-        let Some(view) = self.view(session, pid, action).await.map_err(|e| self.failed(&e))? else {
-            return Err(self.refuse(session, None, None, asked, refusal()).await);
-        };
+        let view = self.view(session, pid, action).await.map_err(|e| self.failed(&e))?;
         if !view.decision.is_permit() {
-            return Err(self.refuse(session, Some(pid), Some(&view.decision), asked, refusal()).await);
+            return Err(self.refuse(session, &view, asked, refusal()).await);
         }
         Ok(view)
     }
@@ -238,7 +236,7 @@ impl Query {
             true => Vec::new(),
             false => found.page.iter().chain(&found.included).cloned().collect(),
         };
-        let looked = Looked { kind: AccessKind::Search, query: query_text(path, params), headers: &shown };
+        let looked = Looked { kind: AccessKind::Search, query: query_text(path, params), headers: &shown, subject: String::new() };
         let opened = self.release(session, view, looked).await?;
         let total = (search.total != Some(Total::None)).then_some(found.total);
         let mut bundle = BundleWriter::new("searchset", total, &found.links);

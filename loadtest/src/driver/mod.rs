@@ -1,0 +1,14 @@
+//! The load test: a generator that checks what it reads, scenarios, and the report.
+
+pub mod bounds;
+pub mod drive;
+pub mod fill;
+pub mod http;
+pub mod machine;
+pub mod measure;
+pub mod process;
+pub mod report;
+pub mod scenario;
+pub mod suite;
+pub mod token;
+pub mod world;

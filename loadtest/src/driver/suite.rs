@@ -1,0 +1,305 @@
+//! The whole test in order: fill, reads against the bare endpoint, searches, whole shelves, creates, cold start, Synthea.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::fill::fill;
+use super::machine::Machine;
+use super::measure::{Buckets, Row, Shape, Target};
+use super::process::{Server, disk_usage, free_address};
+use super::report::Report;
+use super::scenario::create::Create;
+use super::scenario::everything::Everything;
+use super::scenario::fixed::Fixed;
+use super::scenario::read::Read;
+use super::scenario::search::Search;
+use super::scenario::synthea;
+use super::world::{Serving, World};
+use super::{bounds, drive::Job, token::Tokens};
+
+/// What to test, and on what.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub kiroku: PathBuf,
+    /// The bare endpoint's program.
+    pub bare: PathBuf,
+    /// Folder for data, logs and keys.
+    pub work: PathBuf,
+    pub set: String,
+    pub persons: usize,
+    /// Resources of each.
+    pub each: usize,
+    pub shape: Shape,
+    /// Settings of the server, `key=value`.
+    pub settings: Vec<String>,
+    /// Bytes of the header cache for the cold searches.
+    pub cold_cache: u64,
+    pub archive: Option<PathBuf>,
+    /// Resources that are compared with what was sent before the reads.
+    pub sample: usize,
+    /// Scenarios to run; empty: all.
+    pub only: Vec<String>,
+}
+
+const ALL: [&str; 6] = ["read", "search", "everything", "create", "start", "synthea"];
+/// The server is at rest when it has had nothing to do for so long.
+const REST: Duration = Duration::from_secs(5);
+
+impl Options {
+    fn wants(&self, scenario: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == scenario)
+    }
+
+    fn data(&self, name: &str) -> PathBuf {
+        self.work.join(name)
+    }
+
+    fn serving(&self, name: &str, more: &[String]) -> Serving {
+        let mut settings = vec!["http.workers=2".to_owned(), "log.level=warn".to_owned()];
+        settings.extend(self.settings.iter().chain(more).cloned());
+        Serving { kiroku: self.kiroku.clone(), data: self.data(name), settings }
+    }
+}
+
+/// What a run collects.
+struct Run<'a> {
+    options: &'a Options,
+    rows: Vec<Row>,
+    notes: Vec<String>,
+    facts: bounds::Facts,
+}
+
+/// Runs everything that the options want.
+pub async fn run(options: &Options) -> Result<Report> {
+    let unknown = options.only.iter().find(|name| !ALL.contains(&name.as_str()));
+    ensure!(unknown.is_none(), "scenarios are {}", ALL.join(", "));
+    std::fs::create_dir_all(&options.work)?;
+    let machine = Machine::look(&options.work)?;
+    let mut run = Run { options, rows: Vec::new(), notes: Vec::new(), facts: bounds::Facts::default() };
+    let world = run.filled().await?;
+    let server = options.serving(&options.set, &[]).start().await?;
+    let reader = world.reader(&server).await?;
+    let before = Buckets::parse(&server.metrics().await?, "kiroku_decision_seconds");
+    if options.wants("read") {
+        run.reads(&world, &server, &reader).await?;
+    }
+    if options.wants("search") {
+        run.searches(&world, (&server, &reader), "search warm").await?;
+    }
+    if options.wants("everything") {
+        run.everything(&world, &server, &reader).await?;
+    }
+    if options.wants("create") {
+        run.creates(&world, &server, &reader).await?;
+    }
+    run.decisions(&server.metrics().await?, &before);
+    server.stop()?;
+    if options.wants("search") {
+        run.cold(&world).await?;
+    }
+    if options.wants("start") {
+        run.start(&world).await?;
+    }
+    if options.wants("synthea") {
+        run.synthea().await?;
+    }
+    let figures = bounds::figures(&run.rows, &run.facts);
+    Ok(Report {
+        set: options.set.clone(),
+        machine,
+        persons: world.shelves.len(),
+        resources: world.len(),
+        settings: options.settings.clone(),
+        generator_threads: options.shape.threads,
+        seconds_per_run: options.shape.lasting.as_secs_f64(),
+        figures,
+        rows: run.rows,
+        notes: run.notes,
+    })
+}
+
+impl Run<'_> {
+    /// The set, from an earlier run on the same folder or made now.
+    async fn filled(&mut self) -> Result<World> {
+        let options = self.options;
+        let data = options.data(&options.set);
+        if World::file(&data).exists() {
+            let world = World::load(&data)?;
+            let same = world.shelves.len() == options.persons && world.len() == options.persons * options.each;
+            ensure!(same, "`{}` holds another set: name another --work or remove it", data.display());
+            return Ok(world);
+        }
+        let mut world = World::prepare(&options.kiroku, &data, options.shape.seed)?;
+        let server = options.serving(&options.set, &[]).start().await?;
+        let cpu = server.cpu_seconds()?;
+        let seconds = fill(&mut world, &server, (options.persons, options.each)).await?;
+        let cpu = server.cpu_seconds()? - cpu;
+        self.notes.push(format!(
+            "Filling: {} resources in transactions of 100 in {seconds:.1} s, {:.0}/s, {:.0} us of server processor time each.",
+            world.len(),
+            world.len() as f64 / seconds,
+            cpu * 1e6 / world.len() as f64
+        ));
+        world.save(&data)?;
+        server.stop()?;
+        Ok(world)
+    }
+
+    async fn reads(&mut self, world: &World, server: &Server, reader: &Arc<Tokens>) -> Result<()> {
+        let shape = &self.options.shape;
+        let (read, typical) = Read::verified(world, server, reader, self.options.sample).await?;
+        let body = self.options.work.join("bare-body.json");
+        std::fs::write(&body, &typical)?;
+        let address = free_address()?;
+        let arguments: Vec<String> = ["--body", &body.display().to_string(), "--listen", &address.to_string()]
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        let log = self.options.work.join("bare.log");
+        let patience = Duration::from_secs(10);
+        let bare = Server::start((&self.options.bare, &arguments), (address, "/"), &log, patience).await?;
+        let fixed: Arc<dyn Job> = Arc::new(Fixed::new(&typical));
+        // With a token of the same length, so that the heads of the requests are alike.
+        let target = Target { what: "bare endpoint", server: &bare, job: fixed, tokens: Some(reader.clone()) };
+        let base = target.saturate(shape).await?;
+        bare.stop()?;
+        let target = Target { what: "read", server, job: Arc::new(read), tokens: Some(reader.clone()) };
+        let mut rows = target.saturate(shape).await?;
+        for (row, bare) in rows.iter_mut().zip(&base) {
+            row.share_of_bare = Some(row.rate_per_s / bare.rate_per_s);
+        }
+        let saturation = rows.iter().map(|row| row.rate_per_s).fold(0.0, f64::max);
+        rows.push(target.pace(shape, saturation * 0.7).await?);
+        rows.push(target.pace(shape, 1_000.0).await?);
+        self.rows.extend(base.into_iter().chain(rows));
+        Ok(())
+    }
+
+    async fn searches(&mut self, world: &World, (server, reader): (&Server, &Arc<Tokens>), what: &str) -> Result<()> {
+        let shape = &self.options.shape;
+        let search = Search::verified(world, server, reader, self.options.sample.min(200)).await?;
+        let target = Target { what, server, job: Arc::new(search), tokens: Some(reader.clone()) };
+        let mut rows = target.saturate(shape).await?;
+        let saturation = rows.iter().map(|row| row.rate_per_s).fold(0.0, f64::max);
+        rows.push(target.pace(shape, saturation * 0.7).await?);
+        rows.push(target.pace(shape, 1_000.0).await?);
+        self.rows.extend(rows);
+        Ok(())
+    }
+
+    async fn everything(&mut self, world: &World, server: &Server, reader: &Arc<Tokens>) -> Result<()> {
+        let job = Everything::verified(world, server, reader, 50).await?;
+        let target = Target { what: "$everything", server, job: Arc::new(job), tokens: Some(reader.clone()) };
+        self.rows.push(target.pace(&self.options.shape, 50.0).await?);
+        Ok(())
+    }
+
+    async fn creates(&mut self, world: &World, server: &Server, reader: &Arc<Tokens>) -> Result<()> {
+        let shape = &self.options.shape;
+        let writer = world.writer(server).await?;
+        let job = Arc::new(Create::new(world)?);
+        let target = Target { what: "create", server, job: job.clone(), tokens: Some(writer) };
+        let mut rows = target.saturate(shape).await?;
+        let saturation = rows.iter().map(|row| row.rate_per_s).fold(0.0, f64::max);
+        rows.push(target.pace(shape, saturation * 0.7).await?);
+        rows.push(target.pace(shape, 2_000.0).await?);
+        let read = job.read_back(server, reader).await?;
+        self.notes.push(format!("Creates: {read} of the acknowledged were read back and compared."));
+        self.rows.extend(rows);
+        Ok(())
+    }
+
+    fn decisions(&mut self, metrics: &str, before: &Buckets) {
+        let decisions = Buckets::parse(metrics, "kiroku_decision_seconds").since(before);
+        if decisions.count() < 1.0 {
+            self.notes.push("Decisions: the server counted none in `kiroku_decision_seconds`.".to_owned());
+            return;
+        }
+        self.facts.decision_p99_us = decisions.quantile_at_most(0.99).map(|seconds| seconds * 1e6);
+        self.notes.push(format!(
+            "Decisions inside the server: {:.0}, of them {:.2} % within 100 us (a bucket's bound is given as p99).",
+            decisions.count(),
+            decisions.share_up_to(0.0001) * 100.0
+        ));
+        for name in ["kiroku_ledger_append_seconds", "kiroku_log_sync_seconds", "kiroku_log_commit_records"] {
+            let all = Buckets::parse(metrics, name);
+            if let (Some(median), Some(p99)) = (all.quantile_at_most(0.5), all.quantile_at_most(0.99)) {
+                self.notes.push(format!("`{name}`: {:.0} values, p50 at most {median}, p99 at most {p99}.", all.count()));
+            }
+        }
+    }
+
+    /// Searches right after a start, with a header cache that holds a part of the set.
+    async fn cold(&mut self, world: &World) -> Result<()> {
+        let cache = format!("query.header_cache_bytes={}", self.options.cold_cache);
+        let server = self.options.serving(&self.options.set, std::slice::from_ref(&cache)).start().await?;
+        let reader = world.reader(&server).await?;
+        self.searches(world, (&server, &reader), "search cold").await?;
+        self.notes.push(format!("Cold: server started anew with `{cache}`; the files may still be in the system's cache."));
+        server.stop()
+    }
+
+    async fn start(&mut self, world: &World) -> Result<()> {
+        let server = self.options.serving(&self.options.set, &[]).start().await?;
+        tokio::time::sleep(REST).await;
+        let (resident, anonymous) = server.memory()?;
+        let seconds = server.ready_after.as_secs_f64();
+        let mib = |bytes: u64| bytes as f64 / 1024.0 / 1024.0;
+        self.notes.push(format!(
+            "Start with {} resources: ready after {seconds:.2} s; {:.0} MiB resident at rest, {:.0} MiB of it not file-backed.",
+            world.len(),
+            mib(resident),
+            mib(anonymous)
+        ));
+        self.facts.start = Some((world.len(), seconds, resident as f64 / 1e6));
+        server.stop()
+    }
+
+    async fn synthea(&mut self) -> Result<()> {
+        let Some(archive) = self.options.archive.clone() else {
+            self.notes.push("Synthea: the archive is absent, not measured.".to_owned());
+            return Ok(());
+        };
+        let name = format!("{}-synthea", self.options.set);
+        let data = self.options.data(&name);
+        if data.exists() {
+            std::fs::remove_dir_all(&data).with_context(|| format!("`{}`", data.display()))?;
+        }
+        let world = World::prepare(&self.options.kiroku, &data, self.options.shape.seed)?;
+        let serving = self.options.serving(&name, &[]);
+        // A started and stopped server has made all its files: what they take empty is not Synthea's.
+        serving.start().await?.stop()?;
+        let empty = total(&data)?;
+        let server = serving.start().await?;
+        let cpu = server.cpu_seconds()?;
+        let loaded = synthea::load(&world, &server, &archive).await?;
+        let cpu = server.cpu_seconds()? - cpu;
+        server.stop()?;
+        let (count, full) = (loaded.resources as f64, total(&data)?);
+        self.facts.synthea_per_s = Some(count / loaded.seconds);
+        self.facts.disk_kib = Some(full.saturating_sub(empty) as f64 / 1024.0 / count);
+        let parts = disk_usage(&data)?;
+        let parts: Vec<String> =
+            parts.iter().map(|(name, bytes)| format!("{name} {:.1} MiB", *bytes as f64 / 1024.0 / 1024.0)).collect();
+        self.notes.push(format!(
+            "Synthea: {} resources ({} persons, {:.1} MB raw) in {:.2} s; {:.0} us of server processor time each (checks after the \
+             load included); {} counts confirmed by search. On disk after a stop: {}; before the load {:.1} MiB.",
+            loaded.resources,
+            loaded.persons,
+            loaded.raw_bytes as f64 / 1e6,
+            loaded.seconds,
+            cpu * 1e6 / count,
+            loaded.counted,
+            parts.join(", "),
+            empty as f64 / 1024.0 / 1024.0,
+        ));
+        Ok(())
+    }
+}
+
+fn total(folder: &Path) -> Result<u64> {
+    Ok(disk_usage(folder)?.iter().map(|(_, bytes)| bytes).sum())
+}

@@ -1,0 +1,157 @@
+//! `kiroku rebuild`: the tables again from the log, beside the old ones, then the switch.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use chassis::clock::SystemClock;
+use chassis::config::Settings;
+use chassis::ports::log::Log;
+use chassis::ports::store::Store;
+use chassis::verdicts::Verdicts;
+use engines::embedded::Embedded;
+use schemas::vocab::Topic;
+use serde::Serialize;
+
+use super::tables::count_rows;
+use super::{Bar, open_folder, print, print_json};
+use crate::node::load_policies;
+
+/// Arguments of `kiroku rebuild`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Data folder. No server may run on it.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Switch even if a new table holds fewer rows than the old one and nobody was erased.
+    #[arg(long)]
+    force: bool,
+    /// The report in JSON on stdout, no progress bar.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a rebuild did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    pub old_generation: u32,
+    pub new_generation: u32,
+    /// Records of the log that were read.
+    pub records: u64,
+    /// Rows by table; of the old tables `None` where they do not read.
+    pub old_rows: Option<BTreeMap<&'static str, u64>>,
+    pub new_rows: BTreeMap<&'static str, u64>,
+    /// Persons whose keys were destroyed so far.
+    pub erasures: u64,
+}
+
+/// Runs the command.
+pub async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let report = rebuild(settings, args.force, args.json).await?;
+    if args.json {
+        print_json(&report);
+    } else {
+        tell(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(report: &Report) {
+    for (table, rows) in &report.new_rows {
+        match report.old_rows.as_ref().and_then(|old| old.get(table)) {
+            Some(old) if old == rows => print(&format!("{table:<14} {rows:>10} rows")),
+            Some(old) => print(&format!("{table:<14} {rows:>10} rows, {old} before")),
+            None => print(&format!("{table:<14} {rows:>10} rows")),
+        }
+    }
+    let Report { records, new_generation, old_generation, .. } = report;
+    print(&format!("generation {new_generation} was built from {records} records and serves; generation {old_generation} was removed"));
+}
+
+/// Rebuilds the tables of the folder and switches to them.
+///
+/// # Errors
+/// Nothing was switched: the old tables serve.
+pub async fn rebuild(settings: &Settings, force: bool, quiet: bool) -> Result<Report> {
+    let engine = open_folder(settings, false)?;
+    let report = rebuild_in(&engine, settings, force, quiet).await;
+    engine.close().await?;
+    report
+}
+
+async fn rebuild_in(engine: &Arc<Embedded>, settings: &Settings, force: bool, quiet: bool) -> Result<Report> {
+    let generations = engine.embedded_generations();
+    remove_leftovers(engine).await?;
+    let old_generation = engine.generations.live();
+    let new_generation = old_generation + 1;
+    let new = generations.open_store(new_generation)?;
+    let records = fill(engine, settings, new.clone(), quiet).await?;
+    let new_rows = count_rows(&*new).await.context("counting the new tables")?;
+    let old_rows = match generations.open_store(old_generation) {
+        Ok(old) => count_rows(&*old).await.ok(),
+        Err(_) => None,
+    };
+    let erasures = engine.embedded_keys().counts().1;
+    drop(new);
+    if let Some(fewer) = old_rows.as_ref().and_then(|old| fewer(old, &new_rows)).filter(|_| erasures == 0 && !force) {
+        engine.generations.remove(new_generation).await?;
+        bail!("table `{fewer}` would hold fewer rows than now, and nobody was erased; the old tables still serve (see `kiroku check`, or use --force)");
+    }
+    // INVARIANT: the switch is one rename of a synced file; before it the old tables serve, after it the new ones.
+    engine.generations.switch(new_generation).await?;
+    engine.generations.remove(old_generation).await.context("the new tables serve; removing the old ones")?;
+    Ok(Report { old_generation, new_generation, records, old_rows, new_rows, erasures })
+}
+
+fn fewer(old: &BTreeMap<&'static str, u64>, new: &BTreeMap<&'static str, u64>) -> Option<&'static str> {
+    old.iter().find(|(table, rows)| new.get(*table).is_none_or(|new| new < *rows)).map(|(table, _)| *table)
+}
+
+/// Removes generations that an interrupted command left behind.
+pub(super) async fn remove_leftovers(engine: &Embedded) -> Result<()> {
+    let live = engine.generations.live();
+    for generation in engine.embedded_generations().list()? {
+        if generation != live {
+            engine.generations.remove(generation).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Fills empty tables from the whole log. Returns the number of records read.
+pub(super) async fn fill(engine: &Embedded, settings: &Settings, store: Arc<dyn Store>, quiet: bool) -> Result<u64> {
+    let deps = projector_deps(engine, settings, store.clone())?;
+    let total = records_of(&*engine.log, &[Topic::Identity, Topic::Commons, Topic::Person]).await?;
+    let bar = Bar::new("building tables", total, quiet);
+    let records = projector::replay(&deps, store.clone(), &mut |read| bar.set(read)).await?;
+    bar.done();
+    let bar = Bar::new("building access lists", records_of(&*engine.log, &[Topic::Access]).await?, quiet);
+    let lists = ledger::ListDeps { log: engine.log.clone(), keys: engine.keys.clone() };
+    let entries = ledger::replay_lists(&lists, store.clone(), &mut |read| bar.set(read)).await?;
+    bar.done();
+    store.sync().await?;
+    Ok(records + entries)
+}
+
+pub(super) fn projector_deps(engine: &Embedded, settings: &Settings, store: Arc<dyn Store>) -> Result<projector::Deps> {
+    Ok(projector::Deps {
+        log: engine.log.clone(),
+        store,
+        keys: engine.keys.clone(),
+        verdicts: Arc::new(Verdicts::default()),
+        policies: load_policies(settings)?,
+        clock: Arc::new(SystemClock),
+    })
+}
+
+pub(super) async fn records_of(log: &dyn Log, topics: &[Topic]) -> Result<u64> {
+    let mut total = 0;
+    for &topic in topics {
+        for partition in 0..log.partitions(topic) {
+            total += log.end(topic, partition).await?;
+        }
+    }
+    Ok(total)
+}

@@ -1,0 +1,61 @@
+//! Each release and each refusal has its entry in the log before it leaves.
+
+use anyhow::Result;
+use loadtest::population::Kind;
+use reqwest::Method;
+use schemas::vocab::Category;
+use tests::Harness;
+use tests::desk::Ticked;
+use tests::wire::{Ask, Line, count_accesses};
+
+use crate::writing::item;
+
+#[tokio::test]
+async fn every_answer_about_a_person_leaves_exactly_one_entry() -> Result<()> {
+    let harness = Harness::start().await?;
+    let citizen = harness.bear(1).await?;
+    let record = item(&harness, &citizen, Kind::Laboratory, 1);
+    let id = harness.keep(&harness.hospital, &record, "one").await?;
+    let medication = item(&harness, &citizen, Kind::MedicationRequest, 2);
+    let hidden = harness.keep(&harness.hospital, &medication, "two").await?;
+    harness.admit(&harness.clinic, &citizen, &Ticked::categories(&[Category::Ehr])).await?;
+    let line = Line::new(&harness.api.url);
+    let doctor = harness.token(&harness.clinic, &harness.clinic.care()).await?;
+    let stranger = harness.token(&harness.other_clinic, &harness.other_clinic.care()).await?;
+    let writer = harness.token(&harness.clinic, &harness.clinic.records()).await?;
+    let p = &citizen.patient;
+    let another = item(&harness, &citizen, Kind::Laboratory, 3).to_string();
+    let asks = [
+        Ask::get(format!("/fhir/Observation/{id}")),
+        Ask::get(format!("/fhir/Observation/{id}")).header("if-none-match", "W/\"1\""),
+        Ask::get(format!("/fhir/Observation/{id}/_history/1")),
+        Ask::get(format!("/fhir/Observation/{id}/_history")),
+        Ask::get(format!("/fhir/MedicationRequest/{hidden}")),
+        Ask::get(format!("/fhir/Observation?patient={p}")),
+        Ask::get(format!("/fhir/Observation?patient={p}&_summary=count")),
+        Ask::get(format!("/fhir/Observation?patient={p}&code=absent")),
+        Ask::get(format!("/fhir/Observation/_history?patient={p}")),
+        Ask::get(format!("/fhir/Patient/{p}/Observation")),
+        Ask::get(format!("/fhir/Patient/{p}/$everything")),
+    ];
+    for token in [&doctor, &stranger] {
+        for ask in &asks {
+            let before = count_accesses(&harness.node).await?;
+            let reply = line.ask(token, ask).await?;
+            assert!(!reply.header("kiroku-receipt").is_empty(), "{} {} has no receipt", reply.status, ask.path);
+            assert_eq!(count_accesses(&harness.node).await? - before, 1, "{}", ask.path);
+        }
+    }
+    let writes = [
+        (201, Ask::with_body(Method::POST, "/fhir/Observation", another)),
+        (404, Ask::with_body(Method::DELETE, format!("/fhir/Observation/{id}"), "")),
+    ];
+    for (status, ask) in &writes {
+        let before = count_accesses(&harness.node).await?;
+        let reply = line.ask(&writer, ask).await?;
+        assert_eq!(reply.status, *status, "{}", reply.text);
+        assert!(!reply.header("kiroku-receipt").is_empty(), "{}", ask.path);
+        assert_eq!(count_accesses(&harness.node).await? - before, 1, "{}", ask.path);
+    }
+    harness.node.stop().await
+}
