@@ -4,6 +4,7 @@
 //! never used again, so every version ever written still reads (invariant 10).
 
 pub mod access;
+pub mod asking;
 pub mod authority;
 pub mod codec;
 pub mod consent;

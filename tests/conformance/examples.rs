@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// Where the names of a wrapped example's entries begin.
 const BASE: &str = "http://example.org/fhir";
-const COMMONS: [&str; 4] = ["Organization", "Practitioner", "PractitionerRole", "Location"];
+pub(crate) const COMMONS: [&str; 4] = ["Organization", "Practitioner", "PractitionerRole", "Location"];
 
 /// How an example is sent.
 pub(crate) struct Wrapped {
@@ -65,10 +65,16 @@ impl Folder {
         patient_inside(example).cloned().or_else(|| self.referred(example)).map(registrable)
     }
 
+    /// The Patient that goes with an example. Faces are not kept here, and this one's is no part of the example.
     fn patient_or_made_up(&self, example: &Value) -> Value {
         let found = self.patient_of(example);
-        let id = first_patient(example).unwrap_or_else(|| "example".to_owned());
-        found.unwrap_or_else(|| registrable(json!({"resourceType": "Patient", "id": id})))
+        let id = first_patient(example).filter(|id| id.len() <= 64 && !id.contains('@'));
+        let id = id.unwrap_or_else(|| "example".to_owned());
+        let mut patient = found.unwrap_or_else(|| registrable(json!({"resourceType": "Patient", "id": id})));
+        if let Some(members) = patient.as_object_mut() {
+            members.remove("photo");
+        }
+        patient
     }
 
     /// The Patient file of the folder that the example refers to.
@@ -80,8 +86,7 @@ impl Folder {
 
 /// A Patient with what a registration needs: an identifier and a birth date.
 fn registrable(mut patient: Value) -> Value {
-    let whole = |i: &&Value| i["system"].is_string() && i["value"].is_string();
-    if patient["identifier"].as_array().is_none_or(|all| !all.iter().any(|i| whole(&i))) {
+    if !has_identifier(&patient) {
         let id = patient["id"].as_str().unwrap_or("none").to_owned();
         patient["identifier"] = json!([{"system": "http://example.org/real-input", "value": id}]);
     }
@@ -89,6 +94,12 @@ fn registrable(mut patient: Value) -> Value {
         patient["birthDate"] = json!("1970-01-01");
     }
     patient
+}
+
+/// Whether a Patient can be told by a whole identifier.
+pub(crate) fn has_identifier(patient: &Value) -> bool {
+    let whole = |i: &Value| i["system"].is_string() && i["value"].is_string();
+    patient["identifier"].as_array().is_some_and(|all| all.iter().any(whole))
 }
 
 fn collection() -> Value {
@@ -114,11 +125,13 @@ fn with_patient(bundle: &Value, patient: &Value) -> Value {
     bundle
 }
 
-fn resources(bundle: &Value) -> impl Iterator<Item = &Value> {
+/// The resources inside a Bundle.
+pub(crate) fn resources(bundle: &Value) -> impl Iterator<Item = &Value> {
     bundle["entry"].as_array().into_iter().flatten().map(|entry| &entry["resource"])
 }
 
-fn patient_inside(bundle: &Value) -> Option<&Value> {
+/// The first Patient inside a Bundle.
+pub(crate) fn patient_inside(bundle: &Value) -> Option<&Value> {
     resources(bundle).find(|resource| resource["resourceType"] == "Patient")
 }
 

@@ -44,7 +44,7 @@ async fn the_histories_of_synthea_go_through_the_door_whole() -> Result<()> {
     for (name, bytes) in commons.iter().chain(persons.iter().take(some)) {
         let bundle: Value = serde_json::from_slice(bytes).with_context(|| name.clone())?;
         let sent = bundle["entry"].as_array().map_or(0, Vec::len);
-        let reply = door.post("", &bundle).await?;
+        let reply = door.post("", &bundle, "").await?;
         assert_eq!(reply.status, 200, "{name}: {}", reply.body);
         assert_eq!(reply.body["entry"].as_array().map_or(0, Vec::len), sent, "{name}: one response for each entry, in order");
     }

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use kiroku::api::{Acting, ClientKey};
-use schemas::authority::{AuthorityEvent, Organisation, Status};
+use schemas::authority::AuthorityEvent;
 use tests::{Citizen, Harness};
 
 /// Tells a program where the server is and who it may be: the environment of its process.
@@ -20,29 +20,26 @@ pub(crate) async fn introduce(harness: &Harness, citizen: &Citizen, command: &mu
     Ok(())
 }
 
-/// A hospital that may also register persons, as a loader of whole histories needs it.
+/// A client of the hospital that may also register persons, as a loader of whole histories needs it. What it writes, the
+/// hospital's professional reads.
 pub(crate) async fn loader(harness: &Harness) -> Result<ClientKey> {
-    let id = harness.population.hospital(9).code;
-    let (key, registration) =
-        ClientKey::generate("loader", &id, &["persons.register", "records.write", "records.read"], "nobody")?;
-    let organisation = Organisation {
-        id: id.as_str().into(),
-        name: "loader".to_owned(),
-        organisation_type: "hospital".to_owned(),
-        group: String::new(),
-        municipality: "13101".to_owned(),
-        qualifications: Vec::new(),
-        emergency_designated: false,
-        status: Status::Active,
-        custodian_of: Vec::new(),
-        staff_count: 50,
-    };
-    let events = vec![AuthorityEvent::Organisation(organisation), AuthorityEvent::Client(registration)];
-    harness.node.registry.append_all(events).await?;
+    let rights = ["persons.register", "records.write", "records.read"];
+    let (key, registration) = ClientKey::generate("loader", &harness.hospital.code, &rights, &harness.hospital.professional)?;
+    harness.node.registry.append(AuthorityEvent::Client(registration)).await?;
     Ok(key)
 }
 
-/// The loader's system, for records.
+/// Who a loader acts as.
 pub(crate) fn records() -> Acting {
     Acting::system("RECORDMGT")
+}
+
+/// A resource as it is served, byte for byte.
+pub(crate) async fn served(harness: &Harness, token: &str, path: &str) -> Result<String> {
+    let url = format!("{}{path}", harness.node.url);
+    let reply = reqwest::Client::new().get(url).bearer_auth(token).send().await?;
+    let status = reply.status();
+    let text = reply.text().await?;
+    ensure!(status.is_success(), "{path} is answered with {status}: {text}");
+    Ok(text)
 }

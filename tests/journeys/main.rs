@@ -1,3 +1,4 @@
 //! Journeys over real HTTP: what people and systems do with the whole.
 
+mod story;
 mod writing;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use schemas::asking::Asking;
 use schemas::{ClientId, Problem, ProblemCode};
 
 use crate::auth::scopes::Interaction;
 use crate::auth::verify::Verifier;
-use crate::auth::{AuthError, Caller, Standing};
+use crate::auth::{Assurance, AuthError, Caller, Standing};
 use crate::clock::Clock;
 use crate::entry::Asker;
 use crate::http::{PeerCertificate, Refusal, RequestInfo};
@@ -30,6 +31,28 @@ pub struct Session {
 impl Session {
     pub fn asker(&self) -> Asker<'_> {
         Asker { caller: &self.caller, standing: &self.standing, info: &self.info }
+    }
+
+    /// The facts about the asker that a decision needs.
+    pub fn asking(&self) -> Asking {
+        let (caller, standing) = (&self.caller, &self.standing);
+        Asking {
+            now: self.now,
+            request_id: self.info.request_id.clone(),
+            stale: self.stale,
+            purpose: caller.purpose,
+            client: standing.client.clone(),
+            client_id: caller.client.clone(),
+            organisation_id: caller.organisation.clone(),
+            organisation: standing.organisation.clone(),
+            professional: standing.professional.clone(),
+            role: caller.role.clone(),
+            delegate_of: caller.delegate_of.clone(),
+            person: caller.person,
+            is_person: caller.is_person,
+            by_card: caller.assurance == Assurance::Card,
+            authenticated_at: caller.authenticated_at,
+        }
     }
 
     /// 403 unless the token's scopes (and the client's of today) allow this.

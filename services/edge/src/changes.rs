@@ -69,7 +69,7 @@ fn build_change(
         fhir::bundle::rewrite_references(&mut node, &|text| names.get(text).cloned());
     }
     let (consent, objection) = meaning(entry.resource_type, &node, pid, item).map_err(|problems| {
-        problems.into_iter().map(|p| Problem { path: crate::resolve::join(&entry.path, &p.path), ..p }).collect::<Vec<_>>()
+        problems.into_iter().map(|p| Problem { path: within(&entry.path, &p.path), ..p }).collect::<Vec<_>>()
     })?;
     let period = fhir::extract::clinical_period(entry.resource_type, &node);
     let (_, sent_meta) = fhir::bundle::take_id_and_meta(&mut node);
@@ -85,6 +85,14 @@ fn build_change(
         tables_release: tables_release().to_owned(),
     };
     Ok(Change { op, item, body: node.to_bytes(), meta: Some(meta), consent, objection, visit: None })
+}
+
+/// `Consent.provision.type` inside of an entry is `Bundle.entry[1].resource.provision.type`.
+fn within(entry: &str, path: &str) -> String {
+    match path.split_once('.') {
+        Some((_, inner)) if !entry.is_empty() => crate::resolve::join(entry, inner),
+        _ => path.to_owned(),
+    }
 }
 
 /// The query of a conditional change, if it compiles: what the projector would not understand is refused here.

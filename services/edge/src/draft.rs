@@ -103,7 +103,7 @@ pub(crate) fn of_request(entry: BundleEntry) -> Result<Entry, Refusal> {
         Refusal::bad_request(vec![Problem::new(ProblemCode::Structure, format!("{}.{part}", entry.path), text)])
     };
     let method = entry.method.as_deref().ok_or_else(|| problem("request", "a transaction entry needs a request"))?;
-    let url = entry.url.as_deref().unwrap_or_default();
+    let url = entry.url.as_deref().unwrap_or_default().trim_start_matches('/');
     let (target, query) = url.split_once('?').map_or((url, None), |(t, q)| (t, Some(q.to_owned())));
     let (type_name, id) = target.split_once('/').map_or((target, None), |(t, id)| (t, Some(id)));
     let resource_type: ResourceType =

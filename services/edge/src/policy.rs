@@ -1,16 +1,12 @@
 //! The first decision on a write: at the door, on what hangs on actor and registry (R46 without the link, R49, R51).
 
-use chassis::auth::Assurance as Proven;
 use chassis::http::Refusal;
 use chassis::session::Session;
-use policies::{
-    Actor, ActorType, Assurance, Client, Decision, Input, Mode, Organisation, Person, Proof, ProofIssuer, Stage, Wanted, Write,
-};
-use schemas::authority::Status;
+use policies::{Assurance, Decision, Input, Person, Proof, ProofIssuer, Stage, Wanted, Write};
 use schemas::consent::ConsentStatus;
 use schemas::submission::{Change, Op};
 use schemas::vocab::Action;
-use schemas::{Category, OrganisationId, Pid, Problem, ProblemCode};
+use schemas::{Pid, Problem, ProblemCode};
 
 use crate::Edge;
 
@@ -82,101 +78,18 @@ fn door_input(
     action: Action,
     group: &[&Change],
 ) -> Input {
-    let caller = &session.caller;
-    let mut categories: Vec<Category> = group.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category).collect();
-    categories.sort_unstable();
-    categories.dedup();
-    let author_organisation: OrganisationId = caller.organisation.clone();
-    Input {
-        now: session.now,
-        request_id: session.info.request_id.clone(),
-        stage: Stage::Door,
-        purpose: caller.purpose,
-        action,
-        bulk: false,
-        mode: Mode { stale: session.stale, ..Mode::default() },
-        actor: actor(session),
-        organisation: session.standing.organisation.as_deref().map(|o| Organisation {
-            id: o.id.clone(),
-            organisation_type: o.organisation_type.clone(),
-            qualifications: o.qualifications.clone(),
-            emergency_designated: o.emergency_designated,
-            municipality: o.municipality.clone(),
-            status: o.status,
-            custodian_of: o.custodian_of.clone(),
-        }),
-        client: Some(client(session)),
-        person: Some(Person { pid, birth_date: None, link: None, protection: None, switch: None }),
+    let asking = session.asking();
+    let mut input = Input::of(&asking, Stage::Door, action, session.caller.person);
+    input.person = Some(Person::unknown(pid));
+    input.wanted = Wanted::categories(group.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category));
+    input.write = Some(Write {
+        author_organisation: session.caller.organisation.clone(),
+        existing_author_organisation: None,
         visit: None,
-        order: None,
-        reason: None,
-        identification: None,
-        tie: None,
-        authority: None,
-        device: None,
-        consents: Vec::new(),
-        consents_unreadable: false,
-        objections: Vec::new(),
-        counters: None,
-        wanted: Wanted { types: Vec::new(), categories, items: Vec::new() },
-        write: Some(Write {
-            author_organisation,
-            existing_author_organisation: None,
-            visit: None,
-            biometrics: false,
-            consent: group.first().and_then(|c| c.consent.clone()),
-            objection: group.first().and_then(|c| c.objection.as_ref()).map(policies::ObjectionFact::from),
-            attestation,
-        }),
-    }
-}
-
-/// The client of the registry; for a person the card sign-in, which the token's own proof stands for.
-fn client(session: &Session) -> Client {
-    let caller = &session.caller;
-    match session.standing.client.as_deref() {
-        Some(client) => Client {
-            id: client.id.clone(),
-            organisation: client.organisation.clone(),
-            binding_proven: true,
-            status: client.status,
-            rights: client.rights.clone(),
-            agent_of: client.agent_of.clone(),
-        },
-        None => Client {
-            id: caller.client.clone(),
-            organisation: caller.organisation.clone(),
-            binding_proven: caller.is_person,
-            status: Status::Active,
-            rights: Vec::new(),
-            agent_of: Vec::new(),
-        },
-    }
-}
-
-fn actor(session: &Session) -> Actor {
-    let caller = &session.caller;
-    let professional = session.standing.professional.as_deref();
-    let (id, actor_type) = match professional {
-        _ if caller.is_person => (caller.person.map(|p| p.to_string()).unwrap_or_default(), ActorType::Person),
-        Some(p) if p.profession == "official" => (p.id.to_string(), ActorType::Official),
-        Some(p) => (p.id.to_string(), ActorType::Professional),
-        None => (caller.client.to_string(), ActorType::System),
-    };
-    let (issuer, assurance) = match caller.assurance {
-        Proven::Card => (ProofIssuer::National, Assurance::Certificate),
-        Proven::Facility | Proven::System => (ProofIssuer::Facility, Assurance::OneFactor),
-    };
-    Actor {
-        id,
-        actor_type,
-        profession: professional.map(|p| p.profession.clone()),
-        role: professional.map(|_| caller.role.clone()),
-        qualifications: professional.map_or_else(Vec::new, |p| p.qualifications.clone()),
-        status: professional.map(|p| p.status),
-        is_subject: caller.is_person,
-        kin_or_colleague: false,
-        delegate_of: caller.delegate_of.clone(),
-        proof: Some(Proof { issuer, assurance, authenticated_at: caller.authenticated_at }),
-    }
+        biometrics: false,
+        consent: group.first().and_then(|c| c.consent.clone()),
+        objection: group.first().and_then(|c| c.objection.as_ref()).map(policies::ObjectionFact::from),
+        attestation,
+    });
+    input
 }

@@ -34,6 +34,7 @@ impl Edge {
     pub(crate) async fn find_person(&self, session: &Session, draft: &Draft) -> Result<About, Refusal> {
         let mut found: Option<Pid> = session.caller.person;
         let mut unknown = false;
+        self.refuse_strangers(draft)?;
         for entry in draft.entries.iter().filter(|e| !e.resource_type.is_commons()) {
             for (path, named) in self.persons_of(draft, entry).await.map_err(|e| Refusal::internal(&e))? {
                 match named {
@@ -50,6 +51,21 @@ impl Edge {
             None if draft.entries.iter().all(|e| e.resource_type.is_commons()) => Ok(About::Nobody),
             None => Err(nameless(draft)),
         }
+    }
+
+    /// Patients sent together are one person's: each shares an identifier with those before it. Otherwise the identifiers of
+    /// somebody who is not known yet would become this person's.
+    fn refuse_strangers(&self, draft: &Draft) -> Result<(), Refusal> {
+        let mut known: Vec<IdentifierHash> = Vec::new();
+        let sent = |e: &&Entry| e.resource_type == ResourceType::Patient && !matches!(e.wish, Wish::Delete { .. });
+        for (at, entry) in draft.entries.iter().filter(sent).enumerate() {
+            let own = self.identifiers_of(&entry.node);
+            if at > 0 && !own.iter().any(|hash| known.contains(hash)) {
+                return Err(mixed(&join(&entry.path, "identifier")));
+            }
+            known.extend(own);
+        }
+        Ok(())
     }
 
     /// Every mention of a person in an entry: (path, pid; `None` for an identifier that nobody has).

@@ -109,7 +109,7 @@ impl Edge {
             OutcomeResult::Refused(_) => (AccessKind::Denied, AccessOutcome::Denied),
         };
         let mut access = draft(&session.asker(), Some(pid), kind, access_outcome, self.deps.clock.now());
-        explain(&mut access, decision);
+        decision.explain(&mut access);
         match &outcome.result {
             OutcomeResult::Accepted(written) => access.items = written.iter().map(item_version).collect(),
             OutcomeResult::Refused(problems) => {
@@ -139,7 +139,7 @@ impl Edge {
     ) -> Refusal {
         let mut access = draft(&session.asker(), pid, AccessKind::Denied, AccessOutcome::Denied, self.deps.clock.now());
         if let Some(decision) = decision {
-            explain(&mut access, decision);
+            decision.explain(&mut access);
         }
         match self.append_entry(access).await {
             Ok(receipt) => refusal.with_receipt(&receipt),
@@ -156,14 +156,6 @@ impl Edge {
 /// Items of a write are named without a bucket: nothing is opened with this entry.
 fn item_version(written: &Written) -> ItemVersion {
     ItemVersion { item: written.item, version: written.version, bucket: None }
-}
-
-pub(crate) fn explain(access: &mut schemas::access::Access, decision: &Decision) {
-    access.rules.clone_from(&decision.rules);
-    access.reason.clone_from(&decision.reason);
-    access.obligations = decision.obligations.iter().map(|o| format!("{o:?}").to_uppercase()).collect();
-    access.policy_revision = decision.policy_revision.to_string();
-    access.input_hash = decision.input_hash;
 }
 
 /// Who writes, as it is kept with the submission.

@@ -46,7 +46,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig, roles: &Roles) {
         .configure(query::configure)
         .configure(edge::configure)
         .service(
-            resource("/fhir").route(query::shared::search_all()).route(edge::shared::bundle()),
+            resource(["/fhir", "/fhir/"]).route(query::shared::search_all()).route(edge::shared::bundle()),
         )
         .service(
             resource(format!("/fhir/{{type:{commons}}}"))

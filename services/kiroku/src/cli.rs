@@ -9,7 +9,7 @@ use chassis::telemetry;
 use clap::{Parser, Subcommand};
 
 use crate::Node;
-use crate::commands::{check, data_flag, load, manual, rebuild, registry};
+use crate::commands::{backup, check, data_flag, load, manual, rebuild, registry, restore};
 
 /// A national health record.
 #[derive(Parser)]
@@ -52,6 +52,12 @@ enum Command {
     /// Build the tables again from the log, then switch to them.
     #[command(long_about = manual::REBUILD)]
     Rebuild(rebuild::Args),
+    /// Copy log and keyring of a data folder; never the tables.
+    #[command(long_about = manual::BACKUP)]
+    Backup(backup::Args),
+    /// Make a data folder out of a backup, with the newest erasure journal.
+    #[command(long_about = manual::RESTORE)]
+    Restore(restore::Args),
     /// Start everything in a fresh folder, tell the story of one person over real HTTP, and keep serving.
     Demo(crate::demo::Options),
 }
@@ -94,30 +100,40 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Registry(args) => {
-            flags.extend(data_flag(args.data.as_ref()));
-            let settings = config::load(&Sources::of_process(cli.config, flags))?;
+            let settings = settings_of(cli.config, flags, args.data.as_ref())?;
             runtime()?.block_on(registry::run(args, &settings))
         }
         Command::Load(args) => {
-            flags.extend(data_flag(args.data.as_ref()));
-            let settings = config::load(&Sources::of_process(cli.config, flags))?;
+            let settings = settings_of(cli.config, flags, args.data.as_ref())?;
             runtime()?.block_on(load::run(args, settings))
         }
         Command::Check(args) => {
-            flags.extend(data_flag(args.data.as_ref()));
-            let settings = config::load(&Sources::of_process(cli.config, flags))?;
+            let settings = settings_of(cli.config, flags, args.data.as_ref())?;
             runtime()?.block_on(check::run(args, &settings))
         }
         Command::Rebuild(args) => {
-            flags.extend(data_flag(args.data.as_ref()));
-            let settings = config::load(&Sources::of_process(cli.config, flags))?;
+            let settings = settings_of(cli.config, flags, args.data.as_ref())?;
             runtime()?.block_on(rebuild::run(args, &settings))
+        }
+        Command::Backup(args) => {
+            let settings = settings_of(cli.config, flags, args.data.as_ref())?;
+            runtime()?.block_on(backup::run(args, &settings))
+        }
+        Command::Restore(args) => {
+            let settings = settings_of(cli.config, flags, args.data.as_ref())?;
+            runtime()?.block_on(restore::run(args, &settings))
         }
         Command::Demo(options) => match runtime()?.block_on(crate::demo::run(options, cli.config, flags))? {
             true => Ok(ExitCode::SUCCESS),
             false => Ok(ExitCode::FAILURE),
         },
     }
+}
+
+/// Settings of a command on the data folder that `--data` names.
+fn settings_of(file: Option<PathBuf>, mut flags: Vec<(String, String)>, data: Option<&PathBuf>) -> Result<config::Settings> {
+    flags.extend(data_flag(data));
+    Ok(config::load(&Sources::of_process(file, flags))?)
 }
 
 /// The runtime of the process; HTTP workers have their own.

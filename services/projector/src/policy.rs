@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::{Current, Facts};
-use policies::{Actor, ActorType, Input, Link, Mode, ObjectionFact, Person, Policies, Stage, VisitFact, Wanted, Write, reasons};
+use policies::{Actor, ActorType, Input, Link, ObjectionFact, Person, Policies, Stage, VisitFact, Wanted, Write, reasons};
 use schemas::consent::ConsentStatus;
 use schemas::header::Header;
 use schemas::shelf::PersonState;
 use schemas::submission::{Change, Command, Op, OutcomeResult, Submission};
 use schemas::vocab::Action;
-use schemas::{Category, ItemKey, Problem, ProblemCode};
+use schemas::{ItemKey, Problem, ProblemCode, ResourceType};
 
 use crate::ProjectorError;
 use crate::partition::internal;
@@ -37,7 +37,10 @@ pub(crate) async fn decide(
         }
     }
     let current = |item: &ItemKey| {
-        let header = existing.get(item).filter(|h| h.author_organisation == submission.author.organisation)?;
+        // A person changes her own consents, at whichever desk they were given.
+        let own_consent = submission.author.is_person && item.resource_type == ResourceType::Consent;
+        let author = &submission.author.organisation;
+        let header = existing.get(item).filter(|h| own_consent || h.author_organisation == *author)?;
         let author_organisation = header.author_organisation.clone();
         Some(Current { version: header.version, deleted: header.deleted, author_organisation })
     };
@@ -119,61 +122,24 @@ fn input(state: &PersonState, submission: &Submission, action: Action, group: &[
         Some(practitioner) => (practitioner.to_string(), ActorType::Professional),
         None => (author.client.to_string(), ActorType::System),
     };
-    let mut categories: Vec<Category> = group.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category).collect();
-    categories.sort_unstable();
-    categories.dedup();
-    let visit = state.visits.iter().rev().find(|v| v.facility == author.organisation);
-    Input {
-        now,
-        request_id: String::new(),
-        stage: Stage::Log,
-        purpose: author.purpose,
-        action,
-        bulk: false,
-        mode: Mode::default(),
-        actor: Actor {
-            id,
-            actor_type,
-            profession: None,
-            role: None,
-            qualifications: Vec::new(),
-            status: None,
-            is_subject: author.is_person,
-            kin_or_colleague: false,
-            delegate_of: None,
-            proof: None,
-        },
-        organisation: None,
-        client: None,
-        person: Some(Person {
-            pid: state.pid,
-            birth_date: None,
-            link: Some(Link { state: state.link, kind: state.link_kind.clone() }),
-            protection: None,
-            switch: None,
-        }),
-        visit: visit.map(VisitFact::from),
-        order: None,
-        reason: None,
-        identification: None,
-        tie: None,
-        authority: None,
-        device: None,
-        consents: Vec::new(),
-        consents_unreadable: false,
-        objections: state.objections.iter().map(ObjectionFact::from).collect(),
-        counters: None,
-        wanted: Wanted { types: Vec::new(), categories, items: Vec::new() },
-        write: Some(Write {
-            author_organisation: author.organisation.clone(),
-            existing_author_organisation: matches!(action, Action::Update | Action::Delete).then(|| author.organisation.clone()),
-            visit: group.iter().find_map(|c| c.visit).map(|v| v.to_string()),
-            biometrics: false,
-            consent: group.first().and_then(|c| c.consent.clone()),
-            objection: group.first().and_then(|c| c.objection.as_ref()).map(ObjectionFact::from),
-            attestation: None,
-        }),
-    }
+    let mut input = Input::bare(now, Stage::Log, author.purpose, action, Actor::plain(id, actor_type, author.is_person));
+    input.person = Some(Person {
+        link: Some(Link { state: state.link, kind: state.link_kind.clone() }),
+        ..Person::unknown(state.pid)
+    });
+    input.visit = state.visits.iter().rev().find(|v| v.facility == author.organisation).map(VisitFact::from);
+    input.objections = state.objections.iter().map(ObjectionFact::from).collect();
+    input.wanted = Wanted::categories(group.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category));
+    input.write = Some(Write {
+        author_organisation: author.organisation.clone(),
+        existing_author_organisation: matches!(action, Action::Update | Action::Delete).then(|| author.organisation.clone()),
+        visit: group.iter().find_map(|c| c.visit).map(|v| v.to_string()),
+        biometrics: false,
+        consent: group.first().and_then(|c| c.consent.clone()),
+        objection: group.first().and_then(|c| c.objection.as_ref()).map(ObjectionFact::from),
+        attestation: None,
+    });
+    input
 }
 
 fn refusal(decision: &policies::Decision) -> Problem {

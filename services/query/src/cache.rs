@@ -34,8 +34,6 @@ pub(crate) struct DecisionKey {
     /// Covers registry, cases, decrees and policy revision.
     pub(crate) registry_position: u64,
     pub(crate) stale: bool,
-    /// What else entered the input (an order, wanted items); empty for ordinary reading.
-    pub(crate) extra: String,
 }
 
 pub(crate) struct Cache {

@@ -9,7 +9,6 @@ use chassis::ledger::{Receipt, RowKeys, Wanted};
 use chassis::release::open_body;
 use chassis::session::Session;
 use chassis::shelves::ShelfError;
-use policies::Decision;
 use schemas::access::{Access, AccessOutcome};
 use schemas::header::{Header, ItemVersion};
 use schemas::vocab::{AccessKind, Label};
@@ -73,7 +72,7 @@ impl Query {
     fn access(&self, session: &Session, view: &View, looked: &Looked<'_>) -> Access {
         let person = view.known.then_some(view.pid);
         let mut access = draft(&session.asker(), person, looked.kind, AccessOutcome::Success, self.clock.now());
-        explain(&mut access, &view.decision);
+        view.decision.explain(&mut access);
         // Nothing but own uploads would have been shown, and there were none: told as the refusal that it is, whether or not
         // anything was withheld.
         if let Some(rest) = view.decision.rest.as_ref().filter(|_| looked.headers.is_empty()) {
@@ -113,7 +112,7 @@ impl Query {
     ) -> Refusal {
         let person = view.known.then_some(view.pid);
         let mut access = draft(&session.asker(), person, AccessKind::Denied, AccessOutcome::Denied, self.clock.now());
-        explain(&mut access, &view.decision);
+        view.decision.explain(&mut access);
         access.query = query;
         match self.commit(access, &[]).await {
             Ok((receipt, _)) => refusal.with_receipt(&receipt),
@@ -125,18 +124,4 @@ impl Query {
     pub(crate) fn failed(&self, error: &ShelfError) -> Refusal {
         Refusal::internal(error)
     }
-}
-
-/// Writes the decision into the entry: rules, consent, obligations, revision, input hash, reason.
-pub(crate) fn explain(access: &mut Access, decision: &Decision) {
-    access.rules.clone_from(&decision.rules);
-    access.reason.clone_from(&decision.reason);
-    access.obligations = decision.obligations.iter().map(|o| format!("{o:?}").to_uppercase()).collect();
-    access.policy_revision = decision.policy_revision.to_string();
-    access.input_hash = decision.input_hash;
-    access.consent = decision.consent.as_ref().and_then(|basis| {
-        let id: ResourceId = basis.id.strip_prefix("Consent/")?.parse().ok()?;
-        let item = schemas::ItemKey { resource_type: schemas::ResourceType::Consent, local: id.local };
-        Some((item, basis.version, basis.given_at))
-    });
 }

@@ -75,10 +75,11 @@ fn laboratory_dates(world: &World, index: usize, shelf: &Shelf) -> HashMap<Strin
 fn checked_page(bundle: &Value, dates: &HashMap<String, String>) -> Result<Vec<String>> {
     let mut newest: Vec<&String> = dates.values().collect();
     newest.sort_unstable_by(|a, b| b.cmp(a));
-    let entries = bundle["entry"].as_array().map_or(&[][..], Vec::as_slice);
-    ensure!(entries.len() == PAGE, "a page of {} results instead of {PAGE}", entries.len());
-    let ids: Vec<String> =
-        entries.iter().filter_map(|entry| entry["resource"]["id"].as_str().map(ToOwned::to_owned)).collect();
+    // The notice that the answer may be incomplete is an entry too, of mode `outcome`.
+    let entries = bundle["entry"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let matches = entries.filter(|entry| entry["search"]["mode"] == "match");
+    let ids: Vec<String> = matches.filter_map(|entry| entry["resource"]["id"].as_str().map(ToOwned::to_owned)).collect();
+    ensure!(ids.len() == PAGE, "a page of {} results instead of {PAGE}", ids.len());
     let found: Vec<Option<&String>> = ids.iter().map(|id| dates.get(id)).collect();
     let wanted: Vec<Option<&String>> = newest.into_iter().take(PAGE).map(Some).collect();
     ensure!(found == wanted, "the page does not hold the newest results in order");

@@ -30,6 +30,10 @@ pub(crate) async fn create(
     let checked = check(&edge, &request, resource_type, &body)?;
     let bundle_type = checked.node.text("type");
     let document = resource_type == ResourceType::Bundle && matches!(bundle_type, Some("document" | "collection"));
+    if resource_type == ResourceType::Bundle && !document {
+        let text = "a Bundle is kept as a document or a collection; send transaction and batch to the base URL";
+        return Err(Refusal::unprocessable(vec![Problem::new(ProblemCode::NotSupported, "Bundle.type", text)]));
+    }
     let draft = match request.headers().get("if-none-exist").map(|v| v.to_str().unwrap_or_default()) {
         _ if document => Draft::document(checked),
         Some(query) => Draft::single(checked, Wish::CreateIfNone(query.trim_start_matches('?').to_owned())),

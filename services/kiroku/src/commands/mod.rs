@@ -1,10 +1,12 @@
 //! The commands beside `serve`: what an operator does to a data folder, and what fills it.
 
+pub mod backup;
 pub mod check;
 pub mod load;
 pub(crate) mod manual;
 pub mod rebuild;
 pub mod registry;
+pub mod restore;
 mod say;
 mod tables;
 

@@ -36,7 +36,10 @@ pub(super) async fn share(teller: &mut Teller<'_>, facts: &mut Facts) -> Result<
 pub(super) async fn refuse_others(teller: &mut Teller<'_>, facts: &Facts) -> Result<()> {
     let world = teller.world;
     let (person, other, clinic) = (world.person(), &world.other, &world.clinic);
-    teller.begin(format!("A doctor of {} asks for it and is refused; the named clinic too, before {} agrees.", other.name, person.said));
+    teller.begin(format!(
+        "A doctor of {} asks for it and is refused; the named clinic too, before {} agrees.",
+        other.name, person.said
+    ));
     let path = format!("/fhir/Bundle/{}", facts.letter);
     let unknown = "/fhir/Bundle/".to_owned() + &absent(&facts.letter)?;
     let doctor = other.professional(person);
@@ -109,11 +112,17 @@ pub(super) async fn read_what_was_ticked(teller: &mut Teller<'_>, facts: &mut Fa
     facts.summary = ids(&reply).into_iter().find(|id| *id != facts.letter).unwrap_or_default();
     teller.check("the discharge summary came with it", !facts.summary.is_empty());
     let reply = teller.ask(&doctor, Ask::get("/fhir/MedicationRequest")).await?;
-    teller.check("medicines were ticked: the hospital's prescription is there", ids(&reply).contains(&facts.prescription));
+    teller.check(
+        "medicines were ticked: the hospital's prescription is there",
+        ids(&reply).contains(&facts.prescription),
+    );
     let reply = teller.ask(&doctor, Ask::get("/fhir/Observation")).await?;
     teller.check("clinical records were ticked: results are there", reply.status == 200 && !entries(&reply).is_empty());
     let reply = teller.ask(&doctor, Ask::get("/fhir/Immunization")).await?;
-    teller.check("vaccinations were not ticked: the search finds nothing", reply.status == 200 && entries(&reply).is_empty());
+    teller.check(
+        "vaccinations were not ticked: the search finds nothing",
+        reply.status == 200 && entries(&reply).is_empty(),
+    );
     let reply = teller.ask(&doctor, Ask::get(format!("/fhir/Immunization/{}", facts.vaccination))).await?;
     teller.check_status("nor does the vaccination exist by its id", &reply, &[404]);
     Ok(())
@@ -166,7 +175,11 @@ pub(super) async fn check_medicines(teller: &mut Teller<'_>) -> Result<()> {
 pub(super) async fn keep_a_visit_out(teller: &mut Teller<'_>) -> Result<()> {
     let world = teller.world;
     let (person, hospital) = (world.person(), &world.hospital);
-    teller.begin(format!("Back at {}, {} says \"not this visit\": what the hospital sends afterwards is not taken.", hospital.name, person.said));
+    teller.begin(format!(
+        "Back at {}, {} says \"not this visit\": what the hospital sends afterwards is not taken.",
+        hospital.name, person.said
+    ));
+    let before = count_results(teller).await?;
     let visit = open_visit(teller, hospital, "outpatient").await?;
     let local = visit.parse::<ResourceId>()?.local;
     let objection = resources::objection(hospital, person, local);
@@ -176,7 +189,14 @@ pub(super) async fn keep_a_visit_out(teller: &mut Teller<'_>) -> Result<()> {
     let reply = teller.ask(&hospital.system(), Ask::post("/fhir/Observation", record)).await?;
     teller.check_status("the hospital's result of this visit is refused", &reply, &[403]);
     teller.check("and the hospital is told why", refusal_text(&reply).contains("person objects"));
-    let reply = teller.ask(&person.who(), Ask::get("/fhir/Observation?_summary=count")).await?;
-    teller.check("the person's shelf is as it was", reply.status == 200 && reply.body["total"].as_u64().is_some());
+    let after = count_results(teller).await?;
+    teller.check("the person's shelf is as it was", before.is_some() && before == after);
     Ok(())
+}
+
+/// How many results the person has, as the person sees it.
+async fn count_results(teller: &mut Teller<'_>) -> Result<Option<u64>> {
+    let oneself = teller.world.person().who();
+    let reply = teller.ask(&oneself, Ask::get("/fhir/Observation?_summary=count")).await?;
+    Ok(reply.body["total"].as_u64())
 }

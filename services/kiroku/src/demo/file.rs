@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::world::{Citizen, Who, World};
-use crate::api::Api;
+use crate::api::{Api, ClientKey};
 
 pub(super) const NAME: &str = "demo.json";
 pub(super) const DATA: &str = "data";
@@ -32,6 +32,8 @@ pub(super) struct DemoFile {
     /// The regulator's case; empty until it is open.
     pub(super) case: String,
     pub(super) everybody: Vec<Who>,
+    /// The clients by themselves, as `kiroku load --demo` reads them.
+    pub(super) clients: Vec<ClientKey>,
 }
 
 impl DemoFile {
@@ -42,6 +44,13 @@ impl DemoFile {
             pid: citizen.pid.to_string(),
             patient: citizen.patient.clone(),
         };
+        let everybody = world.everybody();
+        let mut clients = vec![world.loader.clone()];
+        for key in everybody.iter().filter_map(Who::client_key) {
+            if clients.iter().all(|known| known.client_id != key.client_id) {
+                clients.push(key.clone());
+            }
+        }
         Self {
             url: url.to_owned(),
             token_endpoint: format!("{url}/auth/token"),
@@ -51,7 +60,8 @@ impl DemoFile {
                 .to_owned(),
             persons: world.citizens.iter().map(person).collect(),
             case: String::new(),
-            everybody: world.everybody(),
+            everybody,
+            clients,
         }
     }
 

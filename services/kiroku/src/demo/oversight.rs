@@ -6,7 +6,7 @@ use schemas::authority::{AuthorityEvent, Case, Status};
 use serde_json::{Value, json};
 
 use super::step::{Ask, Teller, entries};
-use super::world::{CASE, official_ids};
+use super::world::{CASE, OFFICIALS};
 use crate::api::Reply;
 
 const DAY_MS: i64 = 86_400_000;
@@ -25,7 +25,10 @@ pub(super) async fn read_own_list(teller: &mut Teller<'_>) -> Result<()> {
     teller.begin(format!("{} reads the list of all this, in plain sentences.", person.said));
     let oneself = person.who();
     let japanese = teller.ask(&oneself, Ask::get("/me/accesses?lang=ja&_count=3")).await?;
-    teller.check("three sentences in Japanese", listed(&japanese).len() == 3 && sentence(listed(&japanese)[0]).contains('。'));
+    teller.check(
+        "three sentences in Japanese",
+        listed(&japanese).len() == 3 && sentence(listed(&japanese)[0]).contains('。'),
+    );
     listed(&japanese).into_iter().for_each(|entry| teller.quote(sentence(entry)));
     let english = teller.ask(&oneself, Ask::get("/me/accesses?lang=en&_count=100")).await?;
     let all = listed(&english);
@@ -55,7 +58,7 @@ pub(super) async fn audit(teller: &mut Teller<'_>) -> Result<()> {
     let reply = teller.ask(first, Ask::get(&path)).await?;
     teller.check_status("without a case an official reads nothing", &reply, &[403]);
     let now = SystemClock.now();
-    let [one, other] = official_ids();
+    let [one, other] = OFFICIALS;
     let case = Case {
         id: CASE.to_owned(),
         kind: "case".to_owned(),

@@ -18,7 +18,10 @@ pub(super) struct Printer {
 impl Printer {
     pub(super) fn opening(&self, folder: &Path) {
         if !self.is_json {
-            line(&format!("Kiroku, the story of one person. Everything is made up, and everything is real HTTP.\nFolder: {}\n", folder.display()));
+            line(&format!(
+                "Kiroku, the story of one person. Everything is made up, and everything is real HTTP.\nFolder: {}\n",
+                folder.display()
+            ));
         }
     }
 
@@ -30,7 +33,10 @@ impl Printer {
         }
         line(&format!("{}. {}", step.number, step.sentence));
         for exchange in &step.exchanges {
-            line(&format!("   {}: {} {}\n     -> {} {}", exchange.who, exchange.method, exchange.path, exchange.status, exchange.answer));
+            line(&format!(
+                "   {}: {} {}\n     -> {} {}",
+                exchange.who, exchange.method, exchange.path, exchange.status, exchange.answer
+            ));
             line(&format!("     {}", exchange.curl));
         }
         for quote in &step.quotes {

@@ -15,7 +15,6 @@ use super::world::{Citizen, Site, World};
 pub(super) const PRESCRIBED: &str = "2171022F2076";
 pub(super) const ASKED: &str = "2171022F4176";
 const TERMS: &str = "kiroku-terms|1";
-/// SHA-256 of the text that the desk showed.
 const SECTION: &str = "http://jpfhir.jp/fhir/clins/CodeSystem/document-section";
 
 /// Kinds of records that the hospital keeps of the person.
@@ -112,6 +111,7 @@ pub(super) fn document_consent(site: &Site, citizen: &Citizen, visit: &str, lett
 }
 
 fn permit(kind: ConsentKind, site: &Site) -> ConsentArtefact {
+    // The demo shows no text of terms: the hash is of their name.
     let shown = openssl::sha::sha256(TERMS.as_bytes());
     ConsentArtefact {
         kind,

@@ -180,8 +180,11 @@ pub(super) fn entries(reply: &Reply) -> Vec<&Value> {
 pub(super) fn refusal_text(reply: &Reply) -> String {
     let issues = reply.body["issue"].as_array().into_iter().flatten();
     let text = |issue: &Value| {
-        let said = [&issue["details"]["text"], &issue["diagnostics"]].into_iter().find_map(Value::as_str);
-        said.unwrap_or_default().to_owned()
+        let said = issue["diagnostics"].as_str().unwrap_or_default();
+        match issue["details"]["text"].as_str() {
+            Some(rule) => format!("{said} ({rule})"),
+            None => said.to_owned(),
+        }
     };
     issues.map(text).collect::<Vec<_>>().join("; ")
 }
@@ -196,7 +199,11 @@ fn gist(reply: &Reply) -> String {
             let mut types: Vec<&str> = found.iter().filter_map(|r| r["resourceType"].as_str()).collect();
             types.sort_unstable();
             types.dedup();
-            if found.is_empty() { "nothing found".to_owned() } else { format!("{} found: {}", found.len(), types.join(", ")) }
+            match (found.len(), body["total"].as_u64()) {
+                (0, Some(total)) => format!("{total} found"),
+                (0, None) => "nothing found".to_owned(),
+                (count, _) => format!("{count} found: {}", types.join(", ")),
+            }
         }
         Some("Parameters") => shortened(&body["parameter"].to_string()),
         Some(resource_type) => {

@@ -16,6 +16,8 @@ use crate::api::{Acting, Api, Card, ClientKey};
 
 /// The regulator's case.
 pub(super) const CASE: &str = "case-2026-001";
+/// Ids of the two officials in the registry.
+pub(super) const OFFICIALS: [&str; 2] = ["official-1", "official-2"];
 const SEED: u64 = 7;
 const REGULATOR: &str = "regulator-01";
 /// Persons beside the one of the story, for whoever tries things out.
@@ -40,6 +42,14 @@ enum Sign {
 }
 
 impl Who {
+    /// The client's key; a person has a card instead.
+    pub fn client_key(&self) -> Option<&ClientKey> {
+        match &self.sign {
+            Sign::Client { key, .. } => Some(key),
+            Sign::Card(_) => None,
+        }
+    }
+
     /// A token of this moment.
     pub async fn token(&self, api: &Api) -> Result<String> {
         match &self.sign {
@@ -109,7 +119,11 @@ pub struct Citizen {
 impl Citizen {
     /// The person, signed in with the own card.
     pub fn who(&self) -> Who {
-        Who { name: self.name.clone(), said: format!("{}, with the own card", self.said), sign: Sign::Card(self.card.clone()) }
+        Who {
+            name: self.name.clone(),
+            said: format!("{}, with the own card", self.said),
+            sign: Sign::Card(self.card.clone()),
+        }
     }
 
     /// `Patient/<id>`.
@@ -129,6 +143,8 @@ pub struct World {
     pub other: Site,
     pub pharmacy: Site,
     pub insurer: Site,
+    /// Sends any records, and registers the persons that it meets: for `kiroku load --demo`.
+    pub loader: ClientKey,
     /// Officials of the regulator.
     pub officials: [Who; 2],
     /// The first is the one of the story.
@@ -150,6 +166,9 @@ impl World {
         let pharmacy = made("pharmacy", &population.pharmacy(0), "pharmacist")?;
         let insurer = insurer(&population, &mut events)?;
         let officials = regulator(&population, &mut events)?;
+        let rights = ["persons.register", "records.write", "records.read"];
+        let (loader, client) = ClientKey::generate("demo-load", &hospital.code, &rights, &hospital.professional)?;
+        events.push(AuthorityEvent::Client(client));
         node.registry.append_all(events).await?;
         let mut world = Self {
             api: Api::new(&node.url),
@@ -160,13 +179,15 @@ impl World {
             other,
             pharmacy,
             insurer,
+            loader,
             officials,
             citizens: Vec::new(),
             registry: node.registry.clone(),
         };
         let adults = (0..).filter(|&index| (30..70).contains(&population.person(index).age(population.today())));
         for (n, index) in adults.take(PERSONS).enumerate() {
-            let citizen = world.bear(if n == 0 { "person".to_owned() } else { format!("person-{}", n + 1) }, index).await?;
+            let citizen =
+                world.bear(if n == 0 { "person".to_owned() } else { format!("person-{}", n + 1) }, index).await?;
             world.citizens.push(citizen);
         }
         Ok(world)
@@ -259,28 +280,31 @@ fn insurer(population: &Population, events: &mut Vec<AuthorityEvent>) -> Result<
     let (key, client) = ClientKey::generate("insurer-system", &insurer.number, &rights, &id)?;
     events.push(AuthorityEvent::Client(client));
     let (code, name) = (insurer.number, insurer.name);
-    Ok(Site { tag: "insurer", code, name, professional: id, professional_name: clerk.name(), role: "clerk".to_owned(), key })
+    Ok(Site {
+        tag: "insurer",
+        code,
+        name,
+        professional: id,
+        professional_name: clerk.name(),
+        role: "clerk".to_owned(),
+        key,
+    })
 }
 
 fn regulator(population: &Population, events: &mut Vec<AuthorityEvent>) -> Result<[Who; 2]> {
     events.push(organisation(REGULATOR, "regulator", "個人情報保護委員会"));
     let mut officials = Vec::new();
-    for (id, index) in official_ids().iter().zip([901, 902]) {
+    for (id, index) in OFFICIALS.into_iter().zip([901, 902]) {
         let name = population.doctor(index).name();
         events.push(professional(id, &name, ("official", ""), REGULATOR));
-        officials.push((id.clone(), name));
+        officials.push((id, name));
     }
-    let (key, client) = ClientKey::generate("regulator-system", REGULATOR, &[], &officials[0].0)?;
+    let (key, client) = ClientKey::generate("regulator-system", REGULATOR, &[], officials[0].0)?;
     events.push(AuthorityEvent::Client(client));
-    let who = |(id, name): &(String, String)| Who {
-        name: id.clone(),
+    let who = |(id, name): &(&str, String)| Who {
+        name: (*id).to_owned(),
         said: format!("{name} of the regulator"),
         sign: Sign::Client { key: key.clone(), acting: Acting::professional("HCOMPL", id, "official") },
     };
     Ok([who(&officials[0]), who(&officials[1])])
-}
-
-/// Ids of the two officials in the registry.
-pub(super) fn official_ids() -> [String; 2] {
-    ["official-1".to_owned(), "official-2".to_owned()]
 }
