@@ -35,6 +35,7 @@ fn serve(delay: fn(u64) -> Duration, body: fn(u64) -> &'static str) -> Result<So
             send.send(listener.local_addr()?)?;
             loop {
                 let (mut stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
                 tokio::spawn(async move {
                     let mut input = [0_u8; 4096];
                     let mut n = 0;

@@ -1,13 +1,10 @@
 //! Bad input over HTTP: refused with a path, without a value of the person, and the next request is untouched.
 
 use anyhow::Result;
-use loadtest::population::Kind;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::wire::{Ask, Line, Wire, count_records};
 use tests::{Citizen, Harness};
-
-use crate::writing::item;
 
 /// Stands wherever a value may be; must come back in no answer.
 const CANARY: &str = "canarybird";
@@ -43,7 +40,7 @@ fn bodies(citizen: &Citizen) -> Vec<(&'static str, String, &'static str)> {
         ("a wrong type", o(r#","issued":{"canarybird":1}"#), "issued"),
         ("an object for a list", o(&format!(r#","category":{{"text":"{CANARY}"}}"#)), "category"),
         ("a number for a text", o(r#","valueString":12"#), "value"),
-        ("an unknown field", o(&format!(r#","{CANARY}":"{CANARY}""#)), "Observation"),
+        ("an unknown field", o(&format!(r#","colour":"{CANARY}""#)), "Observation.colour"),
         ("two choices", o(&format!(r#","valueString":"{CANARY}","valueBoolean":true"#)), "value"),
         ("a bad date", o(&format!(r#","effectiveDateTime":"2026-02-30{CANARY}""#)), "effective"),
         ("a day that is not", o(r#","effectiveDateTime":"2026-02-30""#), "effective"),
@@ -133,12 +130,14 @@ async fn an_unknown_code_system_is_accepted() -> Result<()> {
     let citizen = harness.bear(1).await?;
     let line = Line::new(&harness.api.url);
     let token = harness.token(&harness.hospital, &harness.hospital.records()).await?;
-    let mut record = item(&harness, &citizen, Kind::Laboratory, 1);
-    record["code"] = json!({"coding": [{"system": "http://example.org/codes-of-ours", "code": "q-1"}]});
-    let ask = Ask::with_body(Method::POST, "/fhir/Observation", record.to_string()).header("prefer", "return=OperationOutcome");
+    let code = r#""code":{"coding":[{"system":"http://example.org/codes-of-ours","code":"q-1"}]}"#;
+    let body = observation(&citizen, "").replace(r#""code":{"text":"x"}"#, code);
+    let ask = Ask::with_body(Method::POST, "/fhir/Observation", body).header("prefer", "return=OperationOutcome");
     let made = line.ask(&token, &ask).await?;
     assert_eq!(made.status, 201, "{}", made.text);
-    assert_eq!(made.json()["resourceType"], "OperationOutcome", "{}", made.text);
+    let said = made.json();
+    assert_eq!(said["issue"][0]["severity"], "warning", "{}", made.text);
+    assert_eq!(said["issue"][0]["expression"][0], "Observation.code.coding[0].system", "{}", made.text);
     harness.node.stop().await
 }
 

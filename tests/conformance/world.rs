@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use kiroku::api::{Acting, ClientKey};
 use schemas::authority::AuthorityEvent;
 use tests::{Citizen, Harness};
@@ -12,11 +12,17 @@ pub(crate) async fn introduce(harness: &Harness, citizen: &Citizen, command: &mu
     let site = &harness.hospital;
     let write = harness.token(site, &site.records().about(&citizen.patient)).await?;
     let read = harness.token(site, &site.care().about(&citizen.patient)).await?;
+    // The hospital's own Patient: what the insurer registered is not released to it without a consent.
+    let person = harness.population.person(citizen.index);
+    let facility = harness.population.hospital(0);
+    let patient = loadtest::population::fhir::patient(&person, &facility, harness.population.today());
+    let reply = harness.api.post(&write, "/fhir/Patient", &patient, &[]).await?;
+    let patient = reply.location_id().context("the hospital's Patient is created")?;
     command
         .env("KIROKU_URL", format!("{}/fhir", harness.node.url))
         .env("KIROKU_WRITE_TOKEN", write)
         .env("KIROKU_READ_TOKEN", read)
-        .env("KIROKU_PATIENT", &citizen.patient);
+        .env("KIROKU_PATIENT", patient);
     Ok(())
 }
 

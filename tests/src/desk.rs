@@ -78,7 +78,8 @@ impl Harness {
         let visit = json!({
             "person": citizen.pid.to_string(), "kind": "outpatient", "team": [site.professional], "proof": "card",
         });
-        let reply = self.api.post(&token, "/visits", &visit, &[]).await?;
+        let card = self.api.card_header(&citizen.card).await?;
+        let reply = self.api.post(&token, "/visits", &visit, &[("kiroku-card", card.as_str())]).await?;
         ensure!(reply.status == 201, "a visit is answered with {}: {}", reply.status, reply.body);
         Ok(reply.body["visit"].as_str().context("a visit has an id")?.to_owned())
     }
@@ -88,6 +89,19 @@ impl Harness {
         let patient = format!("Patient/{}", citizen.patient);
         let body = to_fhir(artefact, &patient, &patient);
         self.send_with_card(site, citizen, ("/fhir/Consent", &body)).await
+    }
+
+    /// A visit with a consent whose id follows from `key`: the same on another node but for the pid.
+    pub async fn admit_as(&self, site: &Site, citizen: &Citizen, (artefact, key): (&ConsentArtefact, &str)) -> Result<()> {
+        self.open_visit(site, citizen).await?;
+        let patient = format!("Patient/{}", citizen.patient);
+        let body = to_fhir(artefact, &patient, &patient);
+        let token = self.token(site, &site.desk()).await?;
+        let card = self.api.card_header(&citizen.card).await?;
+        let headers = [("kiroku-card", card.as_str()), ("idempotency-key", key)];
+        let reply = self.api.post(&token, "/fhir/Consent", &body, &headers).await?;
+        ensure!(reply.status == 201, "a consent is answered with {}: {}", reply.status, reply.body);
+        Ok(())
     }
 
     /// Posts from the desk with the proof of the card.

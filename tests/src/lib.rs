@@ -1,6 +1,7 @@
 //! The harness: a real node on a fresh folder, a registry with example facilities, clients over real HTTP.
 
 pub mod desk;
+pub mod faulty;
 pub mod wire;
 
 use anyhow::{Context, Result};

@@ -86,9 +86,8 @@ fn options(arguments: Arguments) -> Result<Options> {
     let (persons, each) = (arguments.persons.unwrap_or(persons), arguments.each.unwrap_or(each));
     let beside = std::env::current_exe()?.parent().context("a program lies in a folder")?.to_owned();
     let shared = std::env::var("KIROKU_SHARED").unwrap_or_else(|_| "../shared".to_owned());
-    let archive = arguments
-        .synthea
-        .unwrap_or_else(|| PathBuf::from(shared).join("data/synthea-r4/synthea-r4-patients.tar.gz"));
+    let archive =
+        arguments.synthea.unwrap_or_else(|| PathBuf::from(shared).join("data/synthea-r4/synthea-r4-patients.tar.gz"));
     let lasting = Duration::from_secs_f64(arguments.seconds.unwrap_or(seconds));
     Ok(Options {
         kiroku: arguments.kiroku.unwrap_or_else(|| beside.join("kiroku")),

@@ -158,7 +158,9 @@ mod tests {
 
     #[test]
     fn a_quantile_is_read_from_what_came_between_two_scrapes() {
-        let text = |a, b, c| format!("x_bucket{{le=\"0.0001\"}} {a}\nx_bucket{{le=\"0.001\"}} {b}\nx_bucket{{le=\"+Inf\"}} {c}\n");
+        let text = |a, b, c| {
+            format!("x_bucket{{le=\"0.0001\"}} {a}\nx_bucket{{le=\"0.001\"}} {b}\nx_bucket{{le=\"+Inf\"}} {c}\n")
+        };
         let before = Buckets::parse(&text(10, 10, 10), "x");
         let after = Buckets::parse(&text(109, 110, 110), "x").since(&before);
         assert!((after.count() - 100.0).abs() < 1e-9);

@@ -1,6 +1,7 @@
 //! The servers under test as processes of their own: started, waited for, measured through `/proc`, stopped in order.
 
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,7 @@ use super::http::{Connection, write_request};
 
 /// Ticks per second of `/proc/<pid>/stat` (USER_HZ, 100 on every Linux that we run on).
 const TICKS: f64 = 100.0;
+const BLOCK: usize = 4096;
 const STOP_WAIT: Duration = Duration::from_secs(60);
 
 /// A running server.
@@ -124,23 +126,32 @@ async fn is_ready(address: SocketAddr, path: &str) -> bool {
     connection.send(&request).await.is_ok_and(|answer| answer.status == 200)
 }
 
-/// Bytes that files below `folder` take on disk, by the first path element. Blocks, not lengths: preallocated and recycled
-/// files count as what they occupy.
-pub fn disk_usage(folder: &Path) -> Result<Vec<(String, u64)>> {
+/// Bytes that files below `folder` hold, by the first path element: blocks of 4 KiB that are not all zero. The log makes its
+/// segments ahead and fills them with zeros; those do not count before something is written there.
+pub fn bytes_held(folder: &Path) -> Result<Vec<(String, u64)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        all.push((entry.file_name().to_string_lossy().into_owned(), usage(&entry.path())?));
+        all.push((entry.file_name().to_string_lossy().into_owned(), held(&entry.path())?));
     }
     all.sort();
     Ok(all)
 }
 
-fn usage(path: &PathBuf) -> Result<u64> {
-    use std::os::unix::fs::MetadataExt as _;
+fn held(path: &PathBuf) -> Result<u64> {
     let meta = fs::symlink_metadata(path)?;
-    if !meta.is_dir() {
-        return Ok(meta.blocks() * 512);
+    if meta.is_dir() {
+        return fs::read_dir(path)?.map(|entry| held(&entry?.path())).sum();
     }
-    fs::read_dir(path)?.map(|entry| usage(&entry?.path())).sum()
+    let mut file = File::open(path)?;
+    let mut blocks = 0;
+    let mut block = vec![0_u8; BLOCK];
+    let mut left = usize::try_from(meta.len())?;
+    while left > 0 {
+        let length = left.min(BLOCK);
+        file.read_exact(&mut block[..length])?;
+        blocks += u64::from(block[..length].iter().any(|&byte| byte != 0));
+        left -= length;
+    }
+    Ok(blocks * BLOCK as u64)
 }

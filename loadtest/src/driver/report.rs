@@ -64,7 +64,10 @@ impl Report {
         let mut out = String::new();
         let m = &self.machine;
         let lines = [
-            format!("Set `{}`: {} resources of {} persons. {}, commit {}.", self.set, self.resources, self.persons, m.date, m.commit),
+            format!(
+                "Set `{}`: {} resources of {} persons. {}, commit {}.",
+                self.set, self.resources, self.persons, m.date, m.commit
+            ),
             format!(
                 "Machine: {}, {} cores shared by server and generator, {:.0} GiB, Linux {}, {} (fdatasync p50 {:.2} ms, p99 {:.2} ms). \
                  Load average when the run began: {:.1}.",
@@ -143,7 +146,11 @@ fn row_line(out: &mut String, row: &Row) {
         row.generator_us,
         row.share_of_bare.map(|share| format!("{:.0} %", share * 100.0)).unwrap_or_default(),
         row.mean_bytes,
-        if row.faults.is_empty() { row.wrong.to_string() } else { format!("{} ({})", row.wrong, row.faults.join("; ")) },
+        if row.faults.is_empty() {
+            row.wrong.to_string()
+        } else {
+            format!("{} ({})", row.wrong, row.faults.join("; "))
+        },
     );
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::fill::fill;
 use super::machine::Machine;
 use super::measure::{Buckets, Row, Shape, Target};
-use super::process::{Server, disk_usage, free_address};
+use super::process::{Server, bytes_held, free_address};
 use super::report::Report;
 use super::scenario::create::Create;
 use super::scenario::everything::Everything;
@@ -227,7 +227,8 @@ impl Run<'_> {
         for name in ["kiroku_ledger_append_seconds", "kiroku_log_sync_seconds", "kiroku_log_commit_records"] {
             let all = Buckets::parse(metrics, name);
             if let (Some(median), Some(p99)) = (all.quantile_at_most(0.5), all.quantile_at_most(0.99)) {
-                self.notes.push(format!("`{name}`: {:.0} values, p50 at most {median}, p99 at most {p99}.", all.count()));
+                self.notes
+                    .push(format!("`{name}`: {:.0} values, p50 at most {median}, p99 at most {p99}.", all.count()));
             }
         }
     }
@@ -238,7 +239,8 @@ impl Run<'_> {
         let server = self.options.serving(&self.options.set, std::slice::from_ref(&cache)).start().await?;
         let reader = world.reader(&server).await?;
         self.searches(world, (&server, &reader), "search cold").await?;
-        self.notes.push(format!("Cold: server started anew with `{cache}`; the files may still be in the system's cache."));
+        self.notes
+            .push(format!("Cold: server started anew with `{cache}`; the files may still be in the system's cache."));
         server.stop()
     }
 
@@ -281,12 +283,12 @@ impl Run<'_> {
         let (count, full) = (loaded.resources as f64, total(&data)?);
         self.facts.synthea_per_s = Some(count / loaded.seconds);
         self.facts.disk_kib = Some(full.saturating_sub(empty) as f64 / 1024.0 / count);
-        let parts = disk_usage(&data)?;
+        let parts = bytes_held(&data)?;
         let parts: Vec<String> =
             parts.iter().map(|(name, bytes)| format!("{name} {:.1} MiB", *bytes as f64 / 1024.0 / 1024.0)).collect();
         self.notes.push(format!(
             "Synthea: {} resources ({} persons, {:.1} MB raw) in {:.2} s; {:.0} us of server processor time each (checks after the \
-             load included); {} counts confirmed by search. On disk after a stop: {}; before the load {:.1} MiB.",
+             load included); {} counts confirmed by search. Held on disk after a stop: {}; before the load {:.2} MiB.",
             loaded.resources,
             loaded.persons,
             loaded.raw_bytes as f64 / 1e6,
@@ -301,5 +303,5 @@ impl Run<'_> {
 }
 
 fn total(folder: &Path) -> Result<u64> {
-    Ok(disk_usage(folder)?.iter().map(|(_, bytes)| bytes).sum())
+    Ok(bytes_held(folder)?.iter().map(|(_, bytes)| bytes).sum())
 }

@@ -126,12 +126,11 @@ fn meaning(resource_type: ResourceType, node: &Node, _pid: Pid, item: ItemKey) -
 fn shorten_visit(consent: &mut Node) {
     let Some(Node::Array(extensions)) = consent.get_mut("extension") else { return };
     for extension in extensions {
-        if extension.text("url").is_some_and(|url| url.ends_with("/consent-visit")) {
-            if let Some(Node::String(id)) = extension.get_mut("valueString") {
-                if let Ok(whole) = id.parse::<schemas::ResourceId>() {
-                    *id = whole.local.to_string();
-                }
-            }
+        if extension.text("url").is_some_and(|url| url.ends_with("/consent-visit"))
+            && let Some(Node::String(id)) = extension.get_mut("valueString")
+            && let Ok(whole) = id.parse::<schemas::ResourceId>()
+        {
+            *id = whole.local.to_string();
         }
     }
 }

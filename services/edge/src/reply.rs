@@ -18,6 +18,9 @@ pub(crate) struct Reply<'a> {
     pub(crate) warnings: &'a [Problem],
 }
 
+/// Status, headers (names in lower case), body.
+pub(crate) type Parts = (u16, Vec<(&'static str, String)>, Vec<u8>);
+
 /// The refusal that a refused outcome becomes.
 pub(crate) fn refusal(problems: &[Problem]) -> Refusal {
     let status = match problems.first() {
@@ -36,7 +39,7 @@ pub(crate) fn refusal(problems: &[Problem]) -> Refusal {
 
 impl Reply<'_> {
     /// Status, headers and body of an accepted request; `Err` for a refused one.
-    pub(crate) fn parts(&self, shape: Form) -> Result<(u16, Vec<(&'static str, String)>, Vec<u8>), Refusal> {
+    pub(crate) fn parts(&self, shape: Form) -> Result<Parts, Refusal> {
         let written = match &self.outcome.result {
             OutcomeResult::Accepted(written) => written,
             OutcomeResult::Refused(problems) => return Err(refusal(problems)),
@@ -59,7 +62,7 @@ impl Reply<'_> {
         }
     }
 
-    fn single(&self, written: &Written, change: &Change) -> (u16, Vec<(&'static str, String)>, Vec<u8>) {
+    fn single(&self, written: &Written, change: &Change) -> Parts {
         let mut headers = vec![
             ("etag", format!("W/\"{}\"", written.version)),
             ("last-modified", fhir::dates::http_date(self.outcome.time)),

@@ -114,7 +114,7 @@ impl Edge {
             OutcomeResult::Accepted(written) => access.items = written.iter().map(item_version).collect(),
             OutcomeResult::Refused(problems) => {
                 access.rules = problems.iter().map(|p| p.rule.clone()).filter(|r| !r.is_empty()).collect();
-                access.reason = problems.first().map_or_else(String::new, |p| p.rule.clone());
+                access.reason = problems.first().map_or_else(String::new, |p| reason_of(&p.rule).to_owned());
             }
         }
         access.count = u32::try_from(access.items.len()).unwrap_or(u32::MAX);
@@ -156,6 +156,21 @@ impl Edge {
 /// Items of a write are named without a bucket: nothing is opened with this entry.
 fn item_version(written: &Written) -> ItemVersion {
     ItemVersion { item: written.item, version: written.version, bucket: None }
+}
+
+/// The reason that the person's list words, of a refusal that was decided at log time; an outcome keeps the rule alone.
+fn reason_of(rule: &str) -> &str {
+    use policies::reasons;
+    match rule {
+        "R03" => reasons::STEP_UP,
+        "R04" => reasons::TERMS_STALE,
+        "R48" => reasons::QUARANTINE,
+        "R49" => reasons::BIOMETRICS,
+        "R50" => reasons::LINK_STATE,
+        "R51" => reasons::NOT_PERMITTED,
+        "R59" => reasons::PERSON_OBJECTS,
+        other => other,
+    }
 }
 
 /// Who writes, as it is kept with the submission.

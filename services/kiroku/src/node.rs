@@ -80,6 +80,12 @@ impl Node {
         Self::start_on(&mut settings, engine).await
     }
 
+    /// [`Node::start`] on an engine of one's own settings: a disk with faults, small segments.
+    pub async fn start_with_engine(mut settings: Settings, config: &embedded::Config) -> Result<Self> {
+        let engine = Arc::new(embedded::open(config)?);
+        Self::start_on(&mut settings, engine).await
+    }
+
     async fn start_on(settings: &mut Settings, engine: Arc<Embedded>) -> Result<Self> {
         settings.http.listen = fixed_address(&settings.http.listen)?;
         let listen: SocketAddr = settings.http.listen.parse().context("http.listen")?;

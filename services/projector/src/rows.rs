@@ -75,12 +75,12 @@ async fn build_change(
     if matches!(written.effect, Effect::Matched | Effect::None) {
         return Ok(());
     }
-    if written.version > 1 {
-        if let Some(old) = work.header(pid, written.item).await? {
-            let bucket = old.body.map_or(Bucket::Long, |b| b.bucket);
-            let sealed = shelf::seal_header(&shelves.header_secret(pid, bucket).await?, bucket, &old);
-            rows.push(row(Table::Version, &pid.0, shelf::version_row_key(&old.item, old.version), sealed));
-        }
+    if written.version > 1
+        && let Some(old) = work.header(pid, written.item).await?
+    {
+        let bucket = old.body.map_or(Bucket::Long, |b| b.bucket);
+        let sealed = shelf::seal_header(&shelves.header_secret(pid, bucket).await?, bucket, &old);
+        rows.push(row(Table::Version, &pid.0, shelf::version_row_key(&old.item, old.version), sealed));
     }
     let mut header = new_header(submission, outcome, change, written, work).await?;
     if written.effect != Effect::Deleted {

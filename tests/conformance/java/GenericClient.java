@@ -127,11 +127,7 @@ public final class GenericClient {
             .sort().descending(Observation.DATE).count(3).returnBundle(Bundle.class).execute();
         hold(page.getTotal() == 8, page.getTotal());
         while (true) {
-            for (Bundle.BundleEntryComponent entry : page.getEntry()) {
-                if (entry.getResource() instanceof Observation found) {
-                    days.add(found.getEffectiveDateTimeType().getValueAsString().substring(8, 10));
-                }
-            }
+            days.addAll(days(page));
             if (page.getLink(Bundle.LINK_NEXT) == null) {
                 break;
             }
@@ -139,12 +135,23 @@ public final class GenericClient {
         }
         hold(days.equals(List.of("08", "07", "06", "05", "04", "03", "02", "01")), days);
         Bundle back = reader.loadPage().previous(page).execute();
-        hold(back.getEntry().stream().filter(entry -> entry.getResource() instanceof Observation).count() == 3, back.getEntry().size());
+        List<String> before = days(back);
+        hold(before.equals(List.of("05", "04", "03")), before);
         Bundle included = reader.search().forResource(Observation.class)
             .where(Observation.PATIENT.hasId(patient)).and(Observation.DATE.before().day("2026-10-02"))
             .include(Observation.INCLUDE_SUBJECT).returnBundle(Bundle.class).execute();
         hold(included.getEntry().stream().anyMatch(entry -> entry.getResource() instanceof Patient), included.getEntry().size());
         System.out.println("ok searchAndPage");
+    }
+
+    private static List<String> days(Bundle page) {
+        List<String> days = new ArrayList<>();
+        for (Bundle.BundleEntryComponent entry : page.getEntry()) {
+            if (entry.getResource() instanceof Observation found) {
+                days.add(found.getEffectiveDateTimeType().getValueAsString().substring(8, 10));
+            }
+        }
+        return days;
     }
 
     private void transaction() {

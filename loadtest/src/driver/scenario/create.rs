@@ -68,7 +68,10 @@ impl Create {
         for (serial, id) in kept.iter().step_by(step) {
             let (_, resource) = ask(&mut connection, tokens, &format!("/fhir/Observation/{id}")).await?;
             let value = resource["identifier"][0]["value"].as_str().unwrap_or("");
-            ensure!(value.ends_with(&format!("-{serial:010}")), "an acknowledged create is read back as something else");
+            ensure!(
+                value.ends_with(&format!("-{serial:010}")),
+                "an acknowledged create is read back as something else"
+            );
             read += 1;
         }
         Ok(read)
@@ -92,7 +95,7 @@ impl Job for Create {
         let person = self.bodies[ticket as usize % self.bodies.len()].person;
         match answer.header("location").and_then(location) {
             Some((ResourceType::Observation, id)) if id.pid == person => {
-                if ticket % KEPT == 0 {
+                if ticket.is_multiple_of(KEPT) {
                     self.kept.lock().expect("nobody panics with the lock held").push((ticket, id));
                 }
                 Ok(())

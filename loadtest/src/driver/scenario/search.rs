@@ -78,7 +78,8 @@ fn checked_page(bundle: &Value, dates: &HashMap<String, String>) -> Result<Vec<S
     // The notice that the answer may be incomplete is an entry too, of mode `outcome`.
     let entries = bundle["entry"].as_array().map_or(&[][..], Vec::as_slice).iter();
     let matches = entries.filter(|entry| entry["search"]["mode"] == "match");
-    let ids: Vec<String> = matches.filter_map(|entry| entry["resource"]["id"].as_str().map(ToOwned::to_owned)).collect();
+    let ids: Vec<String> =
+        matches.filter_map(|entry| entry["resource"]["id"].as_str().map(ToOwned::to_owned)).collect();
     ensure!(ids.len() == PAGE, "a page of {} results instead of {PAGE}", ids.len());
     let found: Vec<Option<&String>> = ids.iter().map(|id| dates.get(id)).collect();
     let wanted: Vec<Option<&String>> = newest.into_iter().take(PAGE).map(Some).collect();

@@ -122,7 +122,7 @@ fn read_archive(archive: &Path) -> Result<Vec<File>> {
     let mut files = Vec::new();
     for entry in tar.entries()? {
         let mut entry = entry?;
-        if !entry.path()?.extension().is_some_and(|extension| extension == "json") {
+        if entry.path()?.extension().is_none_or(|extension| extension != "json") {
             continue;
         }
         let mut bytes = Vec::new();

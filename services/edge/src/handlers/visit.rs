@@ -40,6 +40,11 @@ pub(crate) async fn open(
     let new: NewVisit = serde_json::from_slice(&body).map_err(|_| unreadable())?;
     let pid = person_of(&new.person).filter(|pid| session.caller.may_ask_about(*pid)).ok_or_else(not_available)?;
     let id = request_id(&edge, &request, &session.caller.client, &body).await?;
+    if new.proof == VisitProof::Card && id.card.is_none_or(|(holder, _)| holder != pid) {
+        let text = "a visit proven by the card needs the card's signature in the header Kiroku-Card";
+        let problem = Problem::new(ProblemCode::Security, "proof", text).with_rule("R03");
+        return Err(edge.log_refusal(&session, None, None, Refusal::forbidden(problem)).await);
+    }
     let visit = LocalId::of_entry(&id.submission, 0);
     let facility = session.caller.organisation.clone();
     let command = Command::OpenVisit { visit, facility, kind: new.kind, team: new.team, proof: new.proof };

@@ -70,7 +70,10 @@ pub async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         print("the key-encryption key is not in it: keep it apart, the backup cannot be opened without it");
     }
     let journal = erasure_journal(settings);
-    print(&format!("keep the erasure journal `{}` elsewhere, always the newest: restore does not open without it", journal.display()));
+    print(&format!(
+        "keep the erasure journal `{}` elsewhere, always the newest: restore does not open without it",
+        journal.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -132,7 +135,9 @@ pub(super) fn journal_start(path: &Path, records: u64) -> Result<String> {
     let length = usize::try_from(records * ERASURE_BYTES)?;
     match bytes.get(..length) {
         Some(start) => Ok(hex(&openssl::sha::sha256(start))),
-        None => bail!("the erasure journal `{}` holds fewer erasures than the {records} that were made", path.display()),
+        None => {
+            bail!("the erasure journal `{}` holds fewer erasures than the {records} that were made", path.display())
+        }
     }
 }
 

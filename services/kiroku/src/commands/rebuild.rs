@@ -67,7 +67,9 @@ fn tell(report: &Report) {
         }
     }
     let Report { records, new_generation, old_generation, .. } = report;
-    print(&format!("generation {new_generation} was built from {records} records and serves; generation {old_generation} was removed"));
+    print(&format!(
+        "generation {new_generation} was built from {records} records and serves; generation {old_generation} was removed"
+    ));
 }
 
 /// Rebuilds the tables of the folder and switches to them.
@@ -97,7 +99,9 @@ async fn rebuild_in(engine: &Arc<Embedded>, settings: &Settings, force: bool, qu
     drop(new);
     if let Some(fewer) = old_rows.as_ref().and_then(|old| fewer(old, &new_rows)).filter(|_| erasures == 0 && !force) {
         engine.generations.remove(new_generation).await?;
-        bail!("table `{fewer}` would hold fewer rows than now, and nobody was erased; the old tables still serve (see `kiroku check`, or use --force)");
+        bail!(
+            "table `{fewer}` would hold fewer rows than now, and nobody was erased; the old tables still serve (see `kiroku check`, or use --force)"
+        );
     }
     // INVARIANT: the switch is one rename of a synced file; before it the old tables serve, after it the new ones.
     engine.generations.switch(new_generation).await?;

@@ -79,7 +79,9 @@ pub async fn restore(settings: &Settings, sources: &Sources<'_>, quiet: bool) ->
     std::fs::rename(&staging, &settings.data).with_context(|| format!("naming `{}`", settings.data.display()))?;
     sync_folder(parent)?;
     // Erasures after the backup make the new tables smaller than any before: nothing to compare with.
-    rebuild(settings, true, quiet).await.context("the folder is restored; building its tables (repeat with `kiroku rebuild`)")
+    rebuild(settings, true, quiet)
+        .await
+        .context("the folder is restored; building its tables (repeat with `kiroku rebuild`)")
 }
 
 fn read_manifest(backup: &Path) -> Result<Manifest> {
@@ -131,7 +133,9 @@ fn place_journal(manifest: &Manifest, given: &Path, place: &Path) -> Result<()> 
         if !new.starts_with(&there) {
             bail!(
                 "`{}` holds erasures that `{}` does not hold ({} were known at the backup); give the newest journal",
-                place.display(), given.display(), manifest.erasures
+                place.display(),
+                given.display(),
+                manifest.erasures
             );
         }
         let mut aside = place.as_os_str().to_owned();
@@ -146,7 +150,10 @@ async fn test(settings: &Settings, staging: &Path, journal: &Path, manifest: &Ma
     let mut settings = Settings { data: staging.to_owned(), ..settings.clone() };
     settings.erasure_journal = Some(journal.to_owned());
     let kek = settings.key_encryption_key_file.clone().unwrap_or_else(|| staging.join("kek"));
-    ensure!(kek.exists(), "the backup holds no key-encryption key: give it with --kek or the setting key_encryption_key_file");
+    ensure!(
+        kek.exists(),
+        "the backup holds no key-encryption key: give it with --kek or the setting key_encryption_key_file"
+    );
     let engine = open_folder(&settings, false).context("the backup does not open")?;
     let log = engine.embedded_log().clone();
     let scrub = tokio::task::spawn_blocking(move || log.scrub()).await?.context("the log of the backup")?;

@@ -70,14 +70,17 @@ async fn play(folder: &Path, options: &Options, settings: Settings) -> Result<bo
     let printer = print::Printer { is_json: options.json };
     printer.opening(folder);
     let node = Node::start(settings).await?;
-    let world = World::build(&node, Some(folder.to_owned())).await?;
+    let mut world = World::build(&node, Some(folder.to_owned())).await?;
+    if let Ok(program) = std::env::current_exe() {
+        world.command = program.display().to_string();
+    }
     let mut demo = DemoFile::of(&world, &node.url);
     demo.write(folder)?;
     let steps = tell(&world, &mut |step| printer.step(step)).await;
     let held = steps.iter().all(Step::held);
     demo.case = world::CASE.to_owned();
     demo.write(folder)?;
-    printer.closing(&steps, folder, &demo, !options.exit);
+    printer.closing(&steps, (folder, &world.command), &demo, !options.exit);
     if !options.exit {
         until_signal().await?;
     }
@@ -113,10 +116,8 @@ fn prepare_folder(given: Option<PathBuf>) -> Result<PathBuf> {
     };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("making the demo's folder")?;
     let folder = folder.canonicalize()?;
-    if std::fs::read_dir(&folder)?.next().is_none() {
-        return Ok(folder);
-    }
-    if !folder.join(file::NAME).is_file() {
+    let is_empty = std::fs::read_dir(&folder)?.next().is_none();
+    if !is_empty && !folder.join(file::NAME).is_file() {
         bail!("`{}` is not empty and was no demo's folder: name an empty one", folder.display());
     }
     for name in [file::DATA, file::REQUESTS] {
@@ -126,6 +127,13 @@ fn prepare_folder(given: Option<PathBuf>) -> Result<PathBuf> {
             std::fs::remove_dir_all(&inner).context("removing what the last demo left")?;
         }
     }
+    // The journal of erasures lies beside the data folder; keys of the last demo mean nothing to this one.
+    let journal = folder.join(format!("{}.erasures", file::DATA));
+    if journal.is_file() {
+        std::fs::remove_file(&journal).context("removing what the last demo left")?;
+    }
+    // Marks the folder as a demo's from the first moment on, so that one that was cut off can be told again.
+    file::write_private(&folder.join(file::NAME), b"{}")?;
     Ok(folder)
 }
 
@@ -133,4 +141,24 @@ fn random_name() -> Result<String> {
     let mut bytes = [0u8; 4];
     openssl::rand::rand_bytes(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_used_again_only_if_it_was_a_demos_and_nothing_else_in_it_is_touched() -> Result<()> {
+        let base = std::env::temp_dir().join(format!("kiroku-demo-test-{}", random_name()?));
+        let folder = prepare_folder(Some(base.clone()))?;
+        std::fs::create_dir(folder.join(file::DATA))?;
+        std::fs::write(folder.join("notes.txt"), "mine")?;
+        prepare_folder(Some(base.clone()))?;
+        assert!(!folder.join(file::DATA).exists());
+        assert!(folder.join("notes.txt").is_file());
+        std::fs::remove_file(folder.join(file::NAME))?;
+        assert!(prepare_folder(Some(base)).is_err(), "without demo.json it may be anybody's");
+        assert!(folder.join("notes.txt").is_file());
+        Ok(std::fs::remove_dir_all(folder)?)
+    }
 }

@@ -42,6 +42,8 @@ pub(super) async fn read_own_list(teller: &mut Teller<'_>) -> Result<()> {
     teller.check("the consents given at its desk are in it", has("consent", &world.clinic.code));
     teller.check("what the hospital wrote is in it", has("write", &world.hospital.code));
     teller.check("the record that was kept out is in it, as refused", has("denied", &world.hospital.code));
+    let objected = all.iter().any(|entry| sentence(entry).contains("the person objects"));
+    teller.check("and the list says why: the person objects", objected);
     teller.check("the pharmacy's check is in it", has("automatic", &world.pharmacy.code));
     let fhir = teller.ask(&oneself, Ask::get("/fhir/AuditEvent?_count=5")).await?;
     let events = entries(&fhir);

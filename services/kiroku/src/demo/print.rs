@@ -51,7 +51,7 @@ impl Printer {
         line("");
     }
 
-    pub(super) fn closing(&self, steps: &[Step], folder: &Path, demo: &DemoFile, serving: bool) {
+    pub(super) fn closing(&self, steps: &[Step], (folder, program): (&Path, &str), demo: &DemoFile, serving: bool) {
         let held = steps.iter().filter(|step| step.held()).count();
         if self.is_json {
             let end = serde_json::json!({
@@ -64,8 +64,8 @@ impl Printer {
             let names: Vec<&str> = demo.everybody.iter().map(|who| who.name.as_str()).collect();
             line(&format!(
                 "\nServing at {url} until Ctrl-C. Try it again:\n  - any curl line above, in another terminal (a token is good for 300 s, a card's proof once)\n  \
-                 - a token:  kiroku demo --data {dir} --token NAME\n    NAME: {names}\n  \
-                 - the person's own list:  curl -s '{url}/me/accesses?lang=en' -H 'Accept: text/plain' -H \"Authorization: Bearer $(kiroku demo --data {dir} --token person)\"\n  \
+                 - a token:  {program} demo --data {dir} --token NAME\n    NAME: {names}\n  \
+                 - the person's own list:  curl -s '{url}/me/accesses?lang=en' -H 'Accept: text/plain' -H \"Authorization: Bearer $({program} demo --data {dir} --token person)\"\n  \
                  - {dir}/demo.json has the keys, the persons and the case; {url}/openapi.json the API",
                 url = demo.url,
                 dir = folder.display(),

@@ -151,13 +151,13 @@ impl<'a> Teller<'a> {
 
     fn curl(&self, who: &Who, ask: &Ask<'_>) -> Result<String> {
         let folder = self.world.folder.as_deref().unwrap_or(Path::new("DIR"));
-        let place = folder.display();
+        let (place, program) = (folder.display(), &self.world.command);
         let mut line = format!(
-            "curl -s -X {} '{}{}' -H \"Authorization: Bearer $(kiroku demo --data {place} --token {})\"",
+            "curl -s -X {} '{}{}' -H \"Authorization: Bearer $({program} demo --data {place} --token {})\"",
             ask.method, self.world.api.url, ask.path, who.name
         );
         if let Some(citizen) = ask.card {
-            line.push_str(&format!(" -H \"Kiroku-Card: $(kiroku demo --data {place} --card {})\"", citizen.name));
+            line.push_str(&format!(" -H \"Kiroku-Card: $({program} demo --data {place} --card {})\"", citizen.name));
         }
         if let Some(body) = &ask.body {
             let name = format!("{REQUESTS}/{:02}-{}.json", self.step.number, self.step.exchanges.len() + 1);
@@ -223,5 +223,24 @@ fn shortened(text: &str) -> String {
     match text.char_indices().nth(400) {
         Some((at, _)) => format!("{} ...", &text[..at]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_checked_nothing_or_broke_off_did_not_hold() {
+        let good = Check { what: "so".to_owned(), held: true };
+        let step = |checks: &[Check], trouble: Option<&str>| Step {
+            checks: checks.to_vec(),
+            trouble: trouble.map(str::to_owned),
+            ..Step::default()
+        };
+        assert!(step(std::slice::from_ref(&good), None).held());
+        assert!(!step(&[], None).held());
+        assert!(!step(std::slice::from_ref(&good), Some("the server is gone")).held());
+        assert!(!step(&[good.clone(), Check { held: false, ..good }], None).held());
     }
 }

@@ -138,6 +138,8 @@ pub struct World {
     pub population: Population,
     /// Where the bodies of requests are kept.
     pub folder: Option<PathBuf>,
+    /// How this program is called in the commands that are shown.
+    pub command: String,
     pub hospital: Site,
     pub clinic: Site,
     pub other: Site,
@@ -174,6 +176,7 @@ impl World {
             api: Api::new(&node.url),
             population,
             folder,
+            command: "kiroku".to_owned(),
             hospital,
             clinic,
             other,

@@ -121,5 +121,6 @@ pub(crate) async fn of_compartment(
         Some(id) => Named::Pid(id.pid),
         None => Named::Nobody,
     };
-    query.search_within(&session, named, form, (resource_type, params.into_inner())).await
+    let path = format!("Patient/{id}/{resource_type}");
+    query.search_within(&session, named, form, (&path, resource_type, params.into_inner())).await
 }

@@ -125,12 +125,12 @@ impl Query {
         session: &Session,
         named: Named,
         form: Negotiation,
-        (resource_type, params): (ResourceType, Params),
+        (path, resource_type, params): (&str, ResourceType, Params),
     ) -> Result<Answer, Refusal> {
         let handling = if form.prefer.lenient { Handling::Lenient } else { Handling::Strict };
         let search =
             Search::parse_at(&self.base_url, Some(resource_type), &params, handling).map_err(Refusal::bad_request)?;
-        self.search_person(session, named, search, form, (resource_type.as_str(), params)).await
+        self.search_person(session, named, search, form, (path, params)).await
     }
 
     async fn search_person(
@@ -141,9 +141,10 @@ impl Query {
         form: Negotiation,
         (path, params): (&str, Params),
     ) -> Result<Answer, Refusal> {
-        let view = self.view_or_refuse(session, named, Action::Search, query_text(path, &params)).await?;
+        let asked = query_text(search.resource_type.map_or("", ResourceType::as_str), &params);
+        let view = self.view_or_refuse(session, named, Action::Search, asked).await?;
         let found = self.run(&view, &search, &params, path).await?;
-        self.answer_search(session, &view, &search, form, (path, &params, found)).await
+        self.answer_search(session, &view, &search, form, (&params, found)).await
     }
 
     async fn run(&self, view: &View, search: &Search, params: &Params, path: &str) -> Result<Found, Refusal> {
@@ -229,14 +230,15 @@ impl Query {
         view: &View,
         search: &Search,
         form: Negotiation,
-        (path, params, found): (&str, &Params, Found),
+        (params, found): (&Params, Found),
     ) -> Result<Answer, Refusal> {
         let counting = search.summary == Some(Summary::Count) || search.count == Some(0);
         let shown: Vec<Arc<Header>> = match counting {
             true => Vec::new(),
             false => found.page.iter().chain(&found.included).cloned().collect(),
         };
-        let looked = Looked { kind: AccessKind::Search, query: query_text(path, params), headers: &shown, subject: String::new() };
+        let asked = query_text(search.resource_type.map_or("", ResourceType::as_str), params);
+        let looked = Looked { kind: AccessKind::Search, query: asked, headers: &shown, subject: String::new() };
         let opened = self.release(session, view, looked).await?;
         let total = (search.total != Some(Total::None)).then_some(found.total);
         let mut bundle = BundleWriter::new("searchset", total, &found.links);

@@ -47,17 +47,27 @@ pub(super) async fn compare(
         let applied = marks.streams.get(topic.as_str()).cloned().unwrap_or_default();
         if applied.count != expected.marks.count {
             let (has, wants) = (applied.count, expected.marks.count);
-            report.find(format!("the tables have applied {has} outcomes of topic `{topic}`, the log holds {wants}; run `kiroku rebuild`"));
+            report.find(format!(
+                "the tables have applied {has} outcomes of topic `{topic}`, the log holds {wants}; run `kiroku rebuild`"
+            ));
         } else if applied.sum != expected.marks.sum {
-            report.find(format!("the tables have applied other outcomes of topic `{topic}` than the log holds; run `kiroku rebuild`"));
+            report.find(format!(
+                "the tables have applied other outcomes of topic `{topic}` than the log holds; run `kiroku rebuild`"
+            ));
         }
         report.submissions += expected.submissions;
         report.outcomes += expected.outcomes;
         if expected.pending > 0 {
-            report.note(format!("{} outcomes of topic `{topic}` are not in the tables yet; the next start applies them", expected.pending));
+            report.note(format!(
+                "{} outcomes of topic `{topic}` are not in the tables yet; the next start applies them",
+                expected.pending
+            ));
         }
         if expected.undecided > 0 {
-            report.note(format!("{} submissions of topic `{topic}` have no outcome yet; the next start decides them", expected.undecided));
+            report.note(format!(
+                "{} submissions of topic `{topic}` have no outcome yet; the next start decides them",
+                expected.undecided
+            ));
         }
         pending.extend(expected.pending_shelves);
     }

@@ -60,7 +60,8 @@ pub(super) async fn compare_tables(
     let scratch = Scratch::open(engine)?;
     let fresh = engine.embedded_generations().open_store(scratch.generation)?;
     if let Err(error) = fill(engine, settings, fresh.clone(), quiet).await {
-        let damaged = error.downcast_ref::<ProjectorError>().is_some() || error.downcast_ref::<ledger::ListError>().is_some();
+        let damaged =
+            error.downcast_ref::<ProjectorError>().is_some() || error.downcast_ref::<ledger::ListError>().is_some();
         if damaged {
             report.find(format!("the tables cannot be built from the log: {error}"));
             drop(fresh);
@@ -133,7 +134,12 @@ pub(super) async fn verify_lists(
 }
 
 /// Every submission under today's rules.
-pub(super) async fn decide_again(engine: &Embedded, settings: &Settings, report: &mut Report, quiet: bool) -> Result<()> {
+pub(super) async fn decide_again(
+    engine: &Embedded,
+    settings: &Settings,
+    report: &mut Report,
+    quiet: bool,
+) -> Result<()> {
     let total = records_of(&*engine.log, &[Topic::Commons, Topic::Person]).await?;
     let scratch = if total > IN_MEMORY { Some(Scratch::open(engine)?) } else { None };
     let store: Arc<dyn Store> = match &scratch {
@@ -159,13 +165,18 @@ pub(super) async fn decide_again(engine: &Embedded, settings: &Settings, report:
     };
     report.decisions_different = checked.different.len() as u64;
     for (topic, partition, offset) in checked.different.iter().take(20) {
-        report.note(format!("record {offset} of topic `{topic}`, partition {partition}, would be decided differently today"));
+        report.note(format!(
+            "record {offset} of topic `{topic}`, partition {partition}, would be decided differently today"
+        ));
     }
     if checked.different.len() > 20 {
         report.note(format!("and {} more would be decided differently today", checked.different.len() - 20));
     }
     if checked.erased > 0 {
-        report.note(format!("{} submissions of persons whose keys were destroyed were not decided again", checked.erased));
+        report.note(format!(
+            "{} submissions of persons whose keys were destroyed were not decided again",
+            checked.erased
+        ));
     }
     Ok(())
 }

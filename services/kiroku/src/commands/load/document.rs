@@ -147,11 +147,14 @@ impl Document {
             }
             text.extend_from_slice(b"{\"resource\":");
             text.extend_from_slice(&part.bytes);
-            text.extend_from_slice(format!(",\"request\":{{\"method\":\"POST\",\"url\":\"{}\"}}}}", part.resource_type()).as_bytes());
+            text.extend_from_slice(
+                format!(",\"request\":{{\"method\":\"POST\",\"url\":\"{}\"}}}}", part.resource_type()).as_bytes(),
+            );
         }
         text.extend_from_slice(b"]}");
         let first = parts.first().map_or("", |part| part.name.as_str());
-        let name = if parts.len() > 1 { format!("{first} and {} more lines", parts.len() - 1) } else { first.to_owned() };
+        let name =
+            if parts.len() > 1 { format!("{first} and {} more lines", parts.len() - 1) } else { first.to_owned() };
         Self { lines: parts.len() as u64, ..Self::new(name, text.into(), true) }
     }
 }
@@ -186,7 +189,11 @@ fn identity(patient: &[u8]) -> Option<Value> {
     let whole: Value = serde_json::from_slice(patient).ok()?;
     whole["identifier"].as_array().filter(|list| !list.is_empty())?;
     let kept = ["resourceType", "identifier", "name", "gender", "birthDate"].into_iter();
-    Some(kept.filter_map(|name| Some((name.to_owned(), whole.get(name)?.clone()))).collect::<serde_json::Map<_, _>>().into())
+    Some(
+        kept.filter_map(|name| Some((name.to_owned(), whole.get(name)?.clone())))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+    )
 }
 
 #[cfg(test)]
@@ -199,9 +206,13 @@ mod tests {
 
     #[test]
     fn commons_go_first_then_patients_then_the_rest_and_each_to_its_door() {
-        let hospitals = document(r#"{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Organization"}}]}"#);
+        let hospitals = document(
+            r#"{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Organization"}}]}"#,
+        );
         let patient = document(r#"{"resourceType":"Patient","identifier":[{"system":"s","value":"v"}]}"#);
-        let letter = document(r#"{"resourceType":"Bundle","type":"document","entry":[{"resource":{"resourceType":"Patient"}}]}"#);
+        let letter = document(
+            r#"{"resourceType":"Bundle","type":"document","entry":[{"resource":{"resourceType":"Patient"}}]}"#,
+        );
         let broken = document("{");
         assert_eq!((hospitals.rank(), hospitals.path()), (Rank::Commons, "/fhir".to_owned()));
         assert_eq!((patient.rank(), patient.path()), (Rank::Patient, "/fhir/Patient".to_owned()));

@@ -186,7 +186,10 @@ async fn send_one(sender: &Sender, persons: Option<&Persons>, document: Document
     if let Some(persons) = persons {
         let refused = persons.register(sender, &document).await?;
         if let Some(refused) = refused {
-            return { report.refuse(refused); Ok(()) };
+            return {
+                report.refuse(refused);
+                Ok(())
+            };
         }
         if document.rank() == Rank::Patient && document.has_identified_person() {
             report.accepted += 1;

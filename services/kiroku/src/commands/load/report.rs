@@ -98,7 +98,17 @@ impl std::fmt::Display for Refused {
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { files, documents, accepted, refused, quarantined, persons_registered, seconds, resources_per_second, .. } = self;
+        let Self {
+            files,
+            documents,
+            accepted,
+            refused,
+            quarantined,
+            persons_registered,
+            seconds,
+            resources_per_second,
+            ..
+        } = self;
         write!(
             f,
             "{accepted} resources accepted out of {documents} requests from {files} files in {seconds:.1} s ({resources_per_second:.0}/s); {refused} refused, {quarantined} in quarantine, {persons_registered} persons registered"

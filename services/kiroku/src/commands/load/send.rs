@@ -96,7 +96,8 @@ impl Sender {
             .header("prefer", "return=minimal")
             .header("idempotency-key", key);
         let reply = request.send().await.context("sending")?;
-        let header = |name: &str| reply.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let header =
+            |name: &str| reply.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let (status, status_url) = (reply.status().as_u16(), header("content-location"));
         let bytes = reply.bytes().await.context("reading the answer")?;
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };

@@ -107,7 +107,8 @@ fn visit_reader(
                     None | Some((Form::Tar, _)) => visited.passed_over += 1,
                     Some((form, packed)) => {
                         visited.files += 1;
-                        let reader: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(entry)) } else { Box::new(entry) };
+                        let reader: Box<dyn Read> =
+                            if packed { Box::new(MultiGzDecoder::new(entry)) } else { Box::new(entry) };
                         if !visit_reader(&inside, form, reader, visited, each)? {
                             return Ok(false);
                         }

@@ -47,7 +47,10 @@ pub(super) async fn open(args: &Args, mut settings: Settings) -> Result<Target> 
     let folder = args.demo.as_deref().unwrap_or(Path::new(DEMO));
     let path = demo_file(folder);
     let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("no server was named: give --url and --client, or --data, or --demo (`{}` cannot be read)", path.display())
+        format!(
+            "no server was named: give --url and --client, or --data, or --demo (`{}` cannot be read)",
+            path.display()
+        )
     })?;
     let demo: Value = serde_json::from_str(&text).with_context(|| format!("`{}` is no JSON", path.display()))?;
     let url = match &args.url {
@@ -92,7 +95,8 @@ async fn client_for(node: &Node, organisation: &str, registers: bool) -> Result<
 fn key_of_file(path: &Path) -> Result<ClientKey> {
     let name = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("reading `{name}`"))?;
-    serde_json::from_str(&text).with_context(|| format!("`{name}` is no client key (see `kiroku registry client new-key`)"))
+    serde_json::from_str(&text)
+        .with_context(|| format!("`{name}` is no client key (see `kiroku registry client new-key`)"))
 }
 
 /// The client of demo.json that was named; else the only one whose name says that it loads.
@@ -107,7 +111,9 @@ fn key_of_demo(demo: &Value, id: Option<&str>) -> Result<ClientKey> {
         None => client.client_id.contains("load"),
     };
     let known: Vec<_> = clients.iter().map(|c| c.client_id.as_str()).collect();
-    clients.iter().find(wanted).cloned().with_context(|| {
-        format!("demo.json holds no such client; name one with --client-id: {}", known.join(", "))
-    })
+    clients
+        .iter()
+        .find(wanted)
+        .cloned()
+        .with_context(|| format!("demo.json holds no such client; name one with --client-id: {}", known.join(", ")))
 }

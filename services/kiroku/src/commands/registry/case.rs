@@ -63,9 +63,12 @@ impl Verb {
 
 impl Open {
     fn case(self) -> Result<Case> {
-        let officials: [String; 2] =
-            self.officials.try_into().map_err(|_| anyhow::anyhow!("a case needs exactly two officials: give --official twice"))?;
-        let (_, until) = fhir::dates::interval(&self.until).context("--until must be a date or an instant with time zone")?;
+        let officials: [String; 2] = self
+            .officials
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("a case needs exactly two officials: give --official twice"))?;
+        let (_, until) =
+            fhir::dates::interval(&self.until).context("--until must be a date or an instant with time zone")?;
         Ok(Case {
             id: self.id.unwrap_or_else(|| format!("case-{}", Pid::random())),
             kind: self.kind,

@@ -136,8 +136,12 @@ impl NewKey {
 fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = match opened {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => bail!("`{}` exists; a key is never replaced", path.display()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            bail!("`{}` exists; a key is never replaced", path.display())
+        }
         other => other.with_context(|| format!("writing `{}`", path.display()))?,
     };
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(|| format!("writing `{}`", path.display()))
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("writing `{}`", path.display()))
 }

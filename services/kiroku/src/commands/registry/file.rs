@@ -8,7 +8,8 @@ use schemas::authority::{AuthorityEvent, Case, Client, Organisation, Professiona
 use serde::Deserialize;
 use serde_json::Value;
 
-pub(super) const HELP: &str = "Append all that a JSON or TOML file holds: organisations, professionals, clients, cards, cases, \
+pub(super) const HELP: &str =
+    "Append all that a JSON or TOML file holds: organisations, professionals, clients, cards, cases, \
 in this order; all or none. An entry replaces the one of the same id. `status` may be left out and is then active.
 
 Example (TOML):
@@ -65,7 +66,9 @@ pub fn events_of_file(path: &Path) -> Result<Vec<AuthorityEvent>> {
     let mut events: Vec<_> = entries.organisations.into_iter().map(AuthorityEvent::Organisation).collect();
     events.extend(entries.professionals.into_iter().map(AuthorityEvent::Professional));
     events.extend(entries.clients.into_iter().map(AuthorityEvent::Client));
-    events.extend(entries.cards.into_iter().map(|card| AuthorityEvent::Card { pid: card.pid, public_key: card.public_key }));
+    events.extend(
+        entries.cards.into_iter().map(|card| AuthorityEvent::Card { pid: card.pid, public_key: card.public_key }),
+    );
     events.extend(entries.cases.into_iter().map(AuthorityEvent::Case));
     Ok(events)
 }

@@ -146,7 +146,9 @@ fn answer(value: &serde_json::Value, json: bool) {
 fn line(entry: &serde_json::Value) -> String {
     let text = |name: &str| entry.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let kind = ["type", "profession", "organisation", "kind"].into_iter().map(text).find(|t| !t.is_empty());
-    format!("{:<24} {:<10} {:<16} {}", text("id"), text("status"), kind.unwrap_or_default(), text("name")).trim_end().to_owned()
+    format!("{:<24} {:<10} {:<16} {}", text("id"), text("status"), kind.unwrap_or_default(), text("name"))
+        .trim_end()
+        .to_owned()
 }
 
 fn list<T: Serialize>(entries: impl Iterator<Item = T>) -> Result<Step> {

@@ -62,7 +62,8 @@ impl Verb {
             Self::List => return list(state.organisations().map(|o| &**o)),
             Self::Show { id } => return show("organisation", &id, get(&id)),
             Self::Status { id, status } => {
-                let organisation = Organisation { status, ..Organisation::clone(found("organisation", &id, get(&id))?) };
+                let organisation =
+                    Organisation { status, ..Organisation::clone(found("organisation", &id, get(&id))?) };
                 Step::Append(vec![AuthorityEvent::Organisation(organisation)])
             }
             Self::Add(add) => Step::Append(vec![AuthorityEvent::Organisation(add.organisation())]),

@@ -47,7 +47,9 @@ pub(super) struct Add {
 
 fn parse_role(text: &str) -> Result<(OrganisationId, String), String> {
     match text.split_once('=') {
-        Some((organisation, role)) if !organisation.is_empty() && !role.is_empty() => Ok((organisation.into(), role.to_owned())),
+        Some((organisation, role)) if !organisation.is_empty() && !role.is_empty() => {
+            Ok((organisation.into(), role.to_owned()))
+        }
         _ => Err("must be ORGANISATION=ROLE".to_owned()),
     }
 }
@@ -63,7 +65,8 @@ impl Verb {
             Self::List => return list(state.professionals().map(|p| &**p)),
             Self::Show { id } => return show("professional", &id, get(&id)),
             Self::Status { id, status } => {
-                let professional = Professional { status, ..Professional::clone(found("professional", &id, get(&id))?) };
+                let professional =
+                    Professional { status, ..Professional::clone(found("professional", &id, get(&id))?) };
                 Step::Append(vec![AuthorityEvent::Professional(professional)])
             }
             Self::Add(add) => Step::Append(vec![AuthorityEvent::Professional(Professional {

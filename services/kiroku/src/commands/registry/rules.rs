@@ -65,7 +65,10 @@ impl Known<'_> {
             AuthorityEvent::Client(it) => self.check_client(&name, it),
             AuthorityEvent::Case(it) => self.check_case(&name, it),
             AuthorityEvent::Card { public_key, .. } => {
-                ensure!(public_key.is_empty() || card_id(public_key).is_some(), "{name}: the public key is no PEM of a SubjectPublicKeyInfo");
+                ensure!(
+                    public_key.is_empty() || card_id(public_key).is_some(),
+                    "{name}: the public key is no PEM of a SubjectPublicKeyInfo"
+                );
                 Ok(())
             }
             AuthorityEvent::Heartbeat | AuthorityEvent::PolicyRevision { .. } => Ok(()),
@@ -90,7 +93,9 @@ impl Known<'_> {
         match (it.jwks.is_empty(), it.jwks_url.is_empty()) {
             (true, true) => bail!("{name}: needs a key set (jwks) or its address (jwks_url)"),
             (false, false) => bail!("{name}: takes a key set or its address, not both"),
-            (true, false) => ensure!(is_safe(&it.jwks_url), "{name}: jwks_url must begin with https:// (or be on this machine)"),
+            (true, false) => {
+                ensure!(is_safe(&it.jwks_url), "{name}: jwks_url must begin with https:// (or be on this machine)")
+            }
             (false, true) => check_jwks(name, &it.jwks)?,
         }
         Ok(())
@@ -127,6 +132,9 @@ fn check_jwks(name: &str, text: &str) -> Result<()> {
     let parsed: Option<serde_json::Value> = serde_json::from_str(text).ok();
     let keys = parsed.as_ref().and_then(|set| set["keys"].as_array()).map_or(&[][..], Vec::as_slice);
     ensure!(!keys.is_empty(), "{name}: the key set holds no `keys`");
-    ensure!(keys.iter().all(|key| key.get("d").is_none()), "{name}: the key set holds a private key; give the public half only");
+    ensure!(
+        keys.iter().all(|key| key.get("d").is_none()),
+        "{name}: the key set holds a private key; give the public half only"
+    );
     Ok(())
 }
