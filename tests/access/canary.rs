@@ -36,11 +36,12 @@ impl Write for Captured {
 fn forms() -> Vec<Vec<u8>> {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
-    let mut forms = vec![CANARY.as_bytes().to_vec(), CANARY.to_uppercase().into_bytes(), CANARY.to_lowercase().into_bytes()];
+    let mut forms =
+        vec![CANARY.as_bytes().to_vec(), CANARY.to_uppercase().into_bytes(), CANARY.to_lowercase().into_bytes()];
     for offset in 0..3 {
         let text = STANDARD_NO_PAD.encode(format!("{}{CANARY}", &"xx"[..offset % 3]));
         // Without the letters that depend on what stands before and behind.
-        forms.push(text[4..text.len() - 4].as_bytes().to_vec());
+        forms.push(text.as_bytes()[4..text.len() - 4].to_vec());
     }
     let hex: String = CANARY.bytes().map(|b| format!("{b:02x}")).collect();
     forms.push(hex.into_bytes());
@@ -74,7 +75,10 @@ async fn plant(harness: &Harness) -> Result<()> {
         loadtest::population::fhir::patient(&person, &harness.population.hospital(0), harness.population.today());
     patient["name"] = json!([{"text": CANARY, "family": CANARY, "given": [CANARY]}]);
     patient["address"] = json!([{"text": CANARY}]);
-    patient["identifier"].as_array_mut().into_iter().for_each(|i| i.push(json!({"system": "http://example.org/i", "value": CANARY})));
+    patient["identifier"]
+        .as_array_mut()
+        .into_iter()
+        .for_each(|i| i.push(json!({"system": "http://example.org/i", "value": CANARY})));
     let made = harness.api.post(&token, "/fhir/Patient", &patient, &[]).await?;
     ensure!(made.status == 201, "{}", made.body);
 
@@ -116,7 +120,7 @@ async fn plant(harness: &Harness) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn planted_strings_are_in_no_file_log_line_or_metric() -> Result<()> {
-    let log = LogSettings { level: "debug".to_owned(), ..LogSettings::default() };
+    let log = LogSettings { level: "debug".to_owned() };
     let _guard = chassis::telemetry::init_with(&log, &TelemetrySettings::default(), || Captured)?;
     let harness = Harness::start().await?;
     plant(&harness).await?;

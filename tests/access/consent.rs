@@ -49,7 +49,11 @@ async fn a_ticked_category_is_read_at_that_clinic_and_nothing_else_is() -> Resul
 
     let other = care(&harness, &harness.other_clinic).await?;
     for path in [format!("/fhir/MedicationRequest/{medication}"), format!("/fhir/Observation/{laboratory}")] {
-        assert_eq!(line.get(&other, &path).await?.status, 404, "a consent given to one clinic opens nothing at another");
+        assert_eq!(
+            line.get(&other, &path).await?.status,
+            404,
+            "a consent given to one clinic opens nothing at another"
+        );
     }
     harness.node.stop().await
 }

@@ -46,12 +46,38 @@ fn bodies(citizen: &Citizen) -> Vec<(&'static str, String, &'static str)> {
         ("a day that is not", o(r#","effectiveDateTime":"2026-02-30""#), "effective"),
         ("an empty text", o(r#","valueString":"""#), "value"),
         ("an unknown status", o("").replace("final", CANARY), "status"),
-        ("script in the narrative", o(r#","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><script>canarybird()</script></div>"}"#), "text.div"),
-        ("a handler in the narrative", o(r#","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p onclick=\"canarybird()\">x</p></div>"}"#), "text.div"),
-        ("contained in a loop", o(r##","contained":[{"resourceType":"Observation","id":"a","status":"final","code":{"text":"x"},"hasMember":[{"reference":"#a"}]}]"##), "contained"),
+        (
+            "script in the narrative",
+            o(
+                r#","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><script>canarybird()</script></div>"}"#,
+            ),
+            "text.div",
+        ),
+        (
+            "a handler in the narrative",
+            o(
+                r#","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p onclick=\"canarybird()\">x</p></div>"}"#,
+            ),
+            "text.div",
+        ),
+        (
+            "contained in a loop",
+            o(
+                r##","contained":[{"resourceType":"Observation","id":"a","status":"final","code":{"text":"x"},"hasMember":[{"reference":"#a"}]}]"##,
+            ),
+            "contained",
+        ),
         ("a reference to nothing inside", o(&format!(r##","hasMember":[{{"reference":"#{CANARY}"}}]"##)), "hasMember"),
-        ("a reference to a wrong type", o(&format!(r#","derivedFrom":[{{"reference":"Claim/{}"}}]"#, citizen.patient)), "derivedFrom"),
-        ("a reference to an id of nobody", o(&format!(r#","derivedFrom":[{{"reference":"Observation/{CANARY}"}}]"#)), "derivedFrom"),
+        (
+            "a reference to a wrong type",
+            o(&format!(r#","derivedFrom":[{{"reference":"Claim/{}"}}]"#, citizen.patient)),
+            "derivedFrom",
+        ),
+        (
+            "a reference to an id of nobody",
+            o(&format!(r#","derivedFrom":[{{"reference":"Observation/{CANARY}"}}]"#)),
+            "derivedFrom",
+        ),
         ("an id of its own form", o("").replace("\"status\"", "\"id\":\"canarybird_!\",\"status\""), "id"),
     ]
 }
@@ -100,7 +126,10 @@ async fn fifty_megabytes_are_refused_and_the_next_request_is_untouched() -> Resu
     match line.ask(&token, &Ask::with_body(Method::POST, "/fhir/Observation", huge)).await {
         Ok(reply) => assert_eq!(reply.status, 413, "{}", reply.text),
         // The server answers and closes while the client still sends: some clients see only the broken pipe.
-        Err(error) => assert!(error.chain().any(|e| e.to_string().contains("os error") || e.to_string().contains("connection")), "{error:#}"),
+        Err(error) => assert!(
+            error.chain().any(|e| e.to_string().contains("os error") || e.to_string().contains("connection")),
+            "{error:#}"
+        ),
     }
     let next = line.ask(&token, &Ask::with_body(Method::POST, "/fhir/Observation", observation(&citizen, ""))).await?;
     assert_eq!(next.status, 201, "{}", next.text);

@@ -9,9 +9,30 @@ use tests::wire::{Ask, Line};
 use crate::writing::item;
 
 const PIECES: [&str; 24] = [
-    "{", "}", "[", "]", "\"", "\\", ":", ",", "null", "true", "-", "1e400", "\\u0000", "\\ud800", "\u{202e}", "😀",
-    "\"resourceType\":\"Bundle\"", "\"contained\":[{}]", "\"reference\":\"#\"", "\"reference\":\"Patient/\"",
-    "\"extension\":[{\"url\":\"x\"}]", "99999999999999999999999999999999999", "2026-02-31", "<script>",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "\\",
+    ":",
+    ",",
+    "null",
+    "true",
+    "-",
+    "1e400",
+    "\\u0000",
+    "\\ud800",
+    "\u{202e}",
+    "😀",
+    "\"resourceType\":\"Bundle\"",
+    "\"contained\":[{}]",
+    "\"reference\":\"#\"",
+    "\"reference\":\"Patient/\"",
+    "\"extension\":[{\"url\":\"x\"}]",
+    "99999999999999999999999999999999999",
+    "2026-02-31",
+    "<script>",
 ];
 
 /// One to five changes of bytes: taken out, turned, doubled, replaced by a piece, swapped.
@@ -70,8 +91,14 @@ async fn no_mutated_input_makes_a_server_error() -> Result<()> {
         .collect();
     let person = harness.population.person(1);
     bodies.push(("/fhir".to_owned(), harness.population.transaction(&person, 3).to_string()));
-    bodies.push(("/visits".to_owned(), format!(r#"{{"person":"{}","kind":"outpatient","team":[],"proof":"card"}}"#, citizen.pid)));
-    let queries = ["patient=P&code=http://loinc.org|1-1&date=ge2020-01-01&_sort=-date&_count=3", "patient=P&_include=Observation:subject&value-quantity=gt5.1|http://unitsofmeasure.org|mg"];
+    bodies.push((
+        "/visits".to_owned(),
+        format!(r#"{{"person":"{}","kind":"outpatient","team":[],"proof":"card"}}"#, citizen.pid),
+    ));
+    let queries = [
+        "patient=P&code=http://loinc.org|1-1&date=ge2020-01-01&_sort=-date&_count=3",
+        "patient=P&_include=Observation:subject&value-quantity=gt5.1|http://unitsofmeasure.org|mg",
+    ];
     let population = Population::new(seed);
     for n in 0..count {
         let mut dice = population.dice(n, 78);

@@ -74,7 +74,10 @@ async fn an_assertion_is_good_once_and_only_as_it_was_signed() -> Result<()> {
         ("none", jwt(&header, &claims, b"")),
         ("hs256 with the public key", hs256(&claims, &public)?),
         ("a stranger's key", sign(&stranger.private_key, &claims)?),
-        ("another audience", assertion(&ClientAssertion { audience: "https://other.example/token".into(), ..good.clone() })?),
+        (
+            "another audience",
+            assertion(&ClientAssertion { audience: "https://other.example/token".into(), ..good.clone() })?,
+        ),
         ("an unknown client", assertion(&ClientAssertion { client_id: "system-nobody".into(), ..good.clone() })?),
         ("over", assertion(&ClientAssertion { now: good.now - 3_600_000, ..good.clone() })?),
         ("not yet", assertion(&ClientAssertion { now: good.now + 3_600_000, ..good.clone() })?),
@@ -93,7 +96,16 @@ async fn an_assertion_is_good_once_and_only_as_it_was_signed() -> Result<()> {
 async fn a_purpose_that_is_missing_unknown_or_lower_case_gives_no_token() -> Result<()> {
     let harness = Harness::start().await?;
     let good = asserted(&harness);
-    for purpose in [Value::Null, json!([]), json!([null]), json!("TREAT TREAT"), json!(["treat"]), json!(["CURIOUS"]), json!(["TREAT", "BTG"]), json!([["TREAT"]])] {
+    for purpose in [
+        Value::Null,
+        json!([]),
+        json!([null]),
+        json!("TREAT TREAT"),
+        json!(["treat"]),
+        json!(["CURIOUS"]),
+        json!(["TREAT", "BTG"]),
+        json!([["TREAT"]]),
+    ] {
         let mut claims = good.claims();
         claims["extensions"]["hl7-b2b"]["purpose_of_use"] = purpose.clone();
         let (status, body) = present(&harness, &sign(&good.private_key, &claims)?).await?;

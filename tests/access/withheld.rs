@@ -18,8 +18,10 @@ use tests::{Citizen, Harness};
 use crate::person::labelled;
 use asks::{Path, reads, writes};
 
-const VISIBLE: [Kind; 5] = [Kind::Laboratory, Kind::VitalSign, Kind::BloodPressure, Kind::DiagnosticReport, Kind::Encounter];
-const UNTICKED: [Kind; 5] = [Kind::MedicationRequest, Kind::MedicationDispense, Kind::Claim, Kind::Immunization, Kind::DocumentReference];
+const VISIBLE: [Kind; 5] =
+    [Kind::Laboratory, Kind::VitalSign, Kind::BloodPressure, Kind::DiagnosticReport, Kind::Encounter];
+const UNTICKED: [Kind; 5] =
+    [Kind::MedicationRequest, Kind::MedicationDispense, Kind::Claim, Kind::Immunization, Kind::DocumentReference];
 const LABELS: [Label; 4] = [Label::Sealed, Label::RestrictedPsy, Label::RestrictedHiv, Label::Restricted];
 
 /// Who reads, and so what is withheld.
@@ -67,7 +69,16 @@ fn plan(dice: &mut Dice, reader: Reader, case: u64) -> Vec<Plan> {
         });
         let updates = if dice.chance(30) { 1 + dice.below(2) } else { 0 };
         let deleted = withheld && dice.chance(20);
-        plans.push(Plan { kind, number: n, key: format!("case {case} item {n}"), hidden, withheld, updates, deleted, refers });
+        plans.push(Plan {
+            kind,
+            number: n,
+            key: format!("case {case} item {n}"),
+            hidden,
+            withheld,
+            updates,
+            deleted,
+            refers,
+        });
     }
     plans
 }
@@ -202,22 +213,20 @@ async fn compare(
     let (token_a, token_b) = (without.reader(reader, &a, &consent).await?, with.reader(reader, &b, &consent).await?);
     let of = |side: &Side, citizen: &Citizen| asks::Case {
         patient: citizen.patient.clone(),
-        items: plans.iter().map(|p| asks::Item {
-            id: side.id_of(citizen, &p.key),
-            record: side.record(population, citizen, plans, p),
-            withheld: p.withheld,
-        }).collect(),
+        items: plans
+            .iter()
+            .map(|p| asks::Item {
+                id: side.id_of(citizen, &p.key),
+                record: side.record(population, citizen, plans, p),
+                withheld: p.withheld,
+            })
+            .collect(),
         number: case,
     };
     let (case_a, case_b) = (of(without, &a), of(with, &b));
     let mut compared = 0;
     let plain = |what: &str, left: (Wire, u64), right: (Wire, u64)| {
-        assert!(
-            left.0 == right.0,
-            "{reader:?}, case {case}: `{what}` tells:\n{:?}\n{:?}\n{plans:?}",
-            left.0,
-            right.0
-        );
+        assert!(left.0 == right.0, "{reader:?}, case {case}: `{what}` tells:\n{:?}\n{:?}\n{plans:?}", left.0, right.0);
         assert_eq!(left.1, right.1, "{reader:?}, case {case}: `{what}` costs another number of entries");
     };
     let mut round = async |asks: (Vec<Path>, Vec<Path>), tokens: (&str, &str)| -> Result<()> {
@@ -236,7 +245,8 @@ async fn compare(
         round((reads(&case_a), reads(&case_b)), (&token_a, &token_b)).await?;
     }
     for (left, right) in asks::paged(&case_a).iter().zip(&asks::paged(&case_b)) {
-        let (left_pages, right_pages) = (without.pages(&token_a, &a, left).await?, with.pages(&token_b, &b, right).await?);
+        let (left_pages, right_pages) =
+            (without.pages(&token_a, &a, left).await?, with.pages(&token_b, &b, right).await?);
         assert_eq!(left_pages, right_pages, "{reader:?}, case {case}: pages of {left} tell");
         compared += 1;
     }

@@ -51,7 +51,9 @@ fn crates_depend_on_one_another_only_along_the_arrows() -> Result<()> {
     let crates = ours()?;
     ensure!(crates.len() >= 12, "{} crates were found", crates.len());
     for (name, dependencies) in &crates {
-        let Some(allowed) = allowed(name) else { anyhow::bail!("crate `{name}` is not in the picture: add its arrows here") };
+        let Some(allowed) = allowed(name) else {
+            anyhow::bail!("crate `{name}` is not in the picture: add its arrows here")
+        };
         for dependency in dependencies {
             assert!(allowed.contains(&dependency.as_str()), "`{name}` must not depend on `{dependency}`");
         }

@@ -40,8 +40,12 @@ impl Folder {
     pub(crate) fn wrap(&self, example: &Value) -> Wrapped {
         let kind = example["resourceType"].as_str().unwrap_or_default();
         match (kind, example["type"].as_str().unwrap_or_default()) {
-            ("Bundle", "transaction" | "batch") => Wrapped { patient: self.patient_of(example), path: "", body: example.clone() },
-            ("Bundle", "collection") if of_commons(example) => Wrapped { patient: None, path: "", body: transaction(example) },
+            ("Bundle", "transaction" | "batch") => {
+                Wrapped { patient: self.patient_of(example), path: "", body: example.clone() }
+            }
+            ("Bundle", "collection") if of_commons(example) => {
+                Wrapped { patient: None, path: "", body: transaction(example) }
+            }
             ("Bundle", "collection") if patient_inside(example).is_none() => {
                 let patient = self.patient_or_made_up(example);
                 Wrapped { path: "Bundle", body: with_patient(example, &patient), patient: Some(patient) }

@@ -13,7 +13,8 @@ use crate::real_input::Door;
 use crate::{tools, world};
 
 /// Examples of others that are judged: folder, and each how many-th file of it.
-const SAMPLES: [(&str, usize); 4] = [("hl7-r4-spec", 12), ("jp-clins/examples", 5), ("jp-example-creation", 1), ("ips", 9)];
+const SAMPLES: [(&str, usize); 4] =
+    [("hl7-r4-spec", 12), ("jp-clins/examples", 5), ("jp-example-creation", 1), ("ips", 9)];
 
 /// Writes a pair for the judge.
 fn keep(folder: &Path, name: &str, sent: &Value, served: &str) -> Result<()> {

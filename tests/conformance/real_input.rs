@@ -30,7 +30,8 @@ impl Door<'_> {
 
     /// Makes the person known by the identifiers of this Patient; gives the id.
     async fn register(&self, patient: &Value) -> Result<String> {
-        let born = json!({"resourceType": "Patient", "identifier": patient["identifier"], "birthDate": patient["birthDate"]});
+        let born =
+            json!({"resourceType": "Patient", "identifier": patient["identifier"], "birthDate": patient["birthDate"]});
         let reply = self.post("Patient", &born, "").await?;
         ensure!(reply.status == 201, "a registration is answered with {}: {}", reply.status, reply.body);
         reply.location_id().context("a created Patient has a Location")
@@ -78,14 +79,17 @@ async fn read_back(door: &Door<'_>, wrapped: &Wrapped, (reply, person): (&Reply,
     ensure!(read.status == 200, "a Bundle that was accepted is answered with {}: {}", read.status, read.body);
     ensure!(without_names(&read.body) == without_names(&wrapped.body), "the Bundle is not read as it was sent");
     let mut sent: BTreeMap<&str, u64> = BTreeMap::new();
-    for kind in resources(&wrapped.body).filter_map(|r| r["resourceType"].as_str()).filter(|kind| !COMMONS.contains(kind)) {
+    for kind in
+        resources(&wrapped.body).filter_map(|r| r["resourceType"].as_str()).filter(|kind| !COMMONS.contains(kind))
+    {
         *sent.entry(kind).or_default() += 1;
     }
     for (kind, count) in sent {
         let path = format!("/fhir/Patient/{person}/{kind}?_summary=count");
         let path = if kind == "Patient" { format!("/fhir/Patient?_id={person}&_summary=count") } else { path };
         let found = harness.api.get(&token, &path).await?;
-        let enough = found.body["total"].as_u64().is_some_and(|total| total >= if kind == "Patient" { 1 } else { count });
+        let enough =
+            found.body["total"].as_u64().is_some_and(|total| total >= if kind == "Patient" { 1 } else { count });
         ensure!(enough, "{count} of {kind} were sent, and {path} is answered with {}: {}", found.status, found.body);
     }
     Ok(())

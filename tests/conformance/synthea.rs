@@ -46,7 +46,11 @@ async fn the_histories_of_synthea_go_through_the_door_whole() -> Result<()> {
         let sent = bundle["entry"].as_array().map_or(0, Vec::len);
         let reply = door.post("", &bundle, "").await?;
         assert_eq!(reply.status, 200, "{name}: {}", reply.body);
-        assert_eq!(reply.body["entry"].as_array().map_or(0, Vec::len), sent, "{name}: one response for each entry, in order");
+        assert_eq!(
+            reply.body["entry"].as_array().map_or(0, Vec::len),
+            sent,
+            "{name}: one response for each entry, in order"
+        );
     }
     harness.node.stop().await
 }

@@ -30,7 +30,8 @@ pub(crate) async fn introduce(harness: &Harness, citizen: &Citizen, command: &mu
 /// hospital's professional reads.
 pub(crate) async fn loader(harness: &Harness) -> Result<ClientKey> {
     let rights = ["persons.register", "records.write", "records.read"];
-    let (key, registration) = ClientKey::generate("loader", &harness.hospital.code, &rights, &harness.hospital.professional)?;
+    let (key, registration) =
+        ClientKey::generate("loader", &harness.hospital.code, &rights, &harness.hospital.professional)?;
     harness.node.registry.append(AuthorityEvent::Client(registration)).await?;
     Ok(key)
 }

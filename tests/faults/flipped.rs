@@ -5,8 +5,8 @@ use bytes::Bytes;
 use chassis::ports::store::{Batch, Row, Store, Table};
 use schemas::ResourceId;
 use serde_json::json;
-use tests::wire::Line;
 use tests::Harness;
+use tests::wire::Line;
 
 #[tokio::test]
 async fn a_flipped_byte_in_a_row_is_found_and_said() -> Result<()> {
@@ -21,8 +21,16 @@ async fn a_flipped_byte_in_a_row_is_found_and_said() -> Result<()> {
         let local = id.parse::<ResourceId>()?.local;
         let doctor = harness.token(&harness.hospital, &harness.hospital.care()).await?;
         let store = &*harness.node.store;
-        let concerned = |row: &Row| (table == Table::State && row.partition.as_ref() == citizen.pid.0) || row.key.windows(local.0.len()).any(|w| w == local.0);
-        let row = store.scan(table, None, 10_000).await?.into_iter().find(concerned).with_context(|| format!("a row of {table:?}"))?;
+        let concerned = |row: &Row| {
+            (table == Table::State && row.partition.as_ref() == citizen.pid.0)
+                || row.key.windows(local.0.len()).any(|w| w == local.0)
+        };
+        let row = store
+            .scan(table, None, 10_000)
+            .await?
+            .into_iter()
+            .find(concerned)
+            .with_context(|| format!("a row of {table:?}"))?;
         let line = Line::new(&harness.api.url);
         let path = format!("/fhir/Observation/{id}");
         let search = format!("/fhir/Observation?patient={}", citizen.patient);

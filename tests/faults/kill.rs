@@ -75,7 +75,7 @@ fn request(citizen: &Citizen, n: u64) -> (&'static str, Value) {
             "subject": {"reference": format!("Patient/{}", citizen.patient)}, "valueInteger": n,
         })
     };
-    if n % 3 != 0 {
+    if !n.is_multiple_of(3) {
         return ("/fhir/Observation", record(0));
     }
     let entry = |part| json!({"resource": record(part), "request": {"method": "POST", "url": "Observation"}});
@@ -159,7 +159,7 @@ async fn check(harness: &Harness, citizen: &Citizen, (acknowledged, next): (&Ack
         kept.insert(*n, send(&harness.api, &token, citizen, *n).await?);
     }
     for (n, places) in &kept {
-        assert_eq!(places.len(), if n % 3 == 0 { 2 } else { 1 }, "record {n}");
+        assert_eq!(places.len(), if n.is_multiple_of(3) { 2 } else { 1 }, "record {n}");
         for (part, place) in places.iter().enumerate() {
             let read = harness.api.get(&doctor, &format!("/fhir/{place}")).await?;
             assert_eq!(read.status, 200, "record {n} is lost: {}", read.body);

@@ -92,7 +92,12 @@ impl Harness {
     }
 
     /// A visit with a consent whose id follows from `key`: the same on another node but for the pid.
-    pub async fn admit_as(&self, site: &Site, citizen: &Citizen, (artefact, key): (&ConsentArtefact, &str)) -> Result<()> {
+    pub async fn admit_as(
+        &self,
+        site: &Site,
+        citizen: &Citizen,
+        (artefact, key): (&ConsentArtefact, &str),
+    ) -> Result<()> {
         self.open_visit(site, citizen).await?;
         let patient = format!("Patient/{}", citizen.patient);
         let body = to_fhir(artefact, &patient, &patient);
@@ -134,7 +139,8 @@ impl Harness {
     pub async fn keep(&self, site: &Site, record: &Value, key: &str) -> Result<String> {
         let token = self.token(site, &site.records()).await?;
         let resource_type = record["resourceType"].as_str().context("a record has a type")?;
-        let reply = self.api.post(&token, &format!("/fhir/{resource_type}"), record, &[("idempotency-key", key)]).await?;
+        let reply =
+            self.api.post(&token, &format!("/fhir/{resource_type}"), record, &[("idempotency-key", key)]).await?;
         ensure!(reply.status == 201, "{resource_type} is answered with {}: {}", reply.status, reply.body);
         reply.location_id().context("a created resource has a Location")
     }

@@ -1,6 +1,7 @@
 //! A harness that outlives its node: stop, damage, start again on the same folder.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chassis::config::Settings;
@@ -34,9 +35,22 @@ impl Harness {
         change(&mut config);
         // A node on a failed disk cannot close in order; it must start again all the same.
         drop(self.node.stop().await);
-        self.node = Node::start_with_engine(settings, &config).await?;
+        self.node = start_again(&settings, &config).await?;
         self.api = Api::new(&self.node.url);
         Ok(self)
+    }
+}
+
+/// The tasks of a stopped node let go of the tables a moment after it has ended.
+async fn start_again(settings: &Settings, config: &Config) -> Result<Node> {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        match Node::start_with_engine(settings.clone(), config).await {
+            Err(error) if format!("{error:#}").contains("in use by another process") && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            started => return started,
+        }
     }
 }
 
@@ -61,7 +75,8 @@ impl Harness {
 impl Paused {
     /// Starts a node on the folder again.
     pub async fn resume(self) -> Result<Harness> {
-        let node = Node::start(self.settings).await?;
+        let config = engine_config(&self.settings);
+        let node = start_again(&self.settings, &config).await?;
         let api = Api::new(&node.url);
         let (population, insurer, [clinic, other_clinic, pharmacy]) = self.rest;
         let (folder, hospital) = (self.folder, self.hospital);

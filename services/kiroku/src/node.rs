@@ -35,9 +35,9 @@ pub struct Node {
     pub store: Arc<dyn Store>,
     pub registry: Arc<Registry>,
     pub policies: Arc<Policies>,
-    projector: Option<Projector>,
-    ledger: ledger::Handle,
-    heartbeat: tokio::task::JoinHandle<()>,
+    projector: Option<Arc<Projector>>,
+    ledger: Arc<ledger::Handle>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
     running: Running,
 }
 
@@ -88,106 +88,162 @@ impl Node {
 
     async fn start_on(settings: &mut Settings, engine: Arc<Embedded>) -> Result<Self> {
         settings.http.listen = fixed_address(&settings.http.listen)?;
-        let listen: SocketAddr = settings.http.listen.parse().context("http.listen")?;
-        let url = settings.public_url(listen);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let generations = &engine.generations;
-        let store = generations.open(generations.live()).await.context("the tables; if they are damaged run `kiroku rebuild`")?;
-        let registry = Registry::open(engine.log.clone(), engine.keys.clone(), clock.clone()).await?;
-        let heartbeat = registry.start_heartbeat();
-        let policies = load_policies(settings)?;
-        let verdicts = Arc::new(Verdicts::default());
-        let ledger_port: Arc<dyn Ledger> = Arc::new(LocalLedger::new(engine.log.clone(), engine.keys.clone()).await?);
-        let mint = Mint::open(&*engine.keys, clock.clone(), &url).await?;
-        let per_second = settings.limits.requests_per_second_per_client;
-        let gate = Arc::new(Gate::new(Verifier::new(mint.clone()), registry.clone(), clock.clone(), per_second));
-        let readiness = Readiness::default();
+        let parts = Parts::open(settings, engine).await?;
         let projector = match settings.has(Role::Projector) {
-            true => Some(
-                Projector::start(projector::Deps {
-                    log: engine.log.clone(),
-                    store: store.clone(),
-                    keys: engine.keys.clone(),
-                    verdicts: verdicts.clone(),
-                    policies: policies.clone(),
-                    clock: clock.clone(),
-                })
-                .await?,
-            ),
+            true => Some(Arc::new(parts.projector().await?)),
             false => None,
         };
-        let ledger = ledger::start(ledger::Deps {
-            log: engine.log.clone(),
-            store: store.clone(),
-            keys: engine.keys.clone(),
-            ledger: ledger_port.clone(),
-            policies: policies.clone(),
-            gate: gate.clone(),
-            clock: clock.clone(),
-            base_url: format!("{url}/fhir"),
-        })
-        .await?;
-        let edge = Edge::new(edge::Deps {
-            log: engine.log.clone(),
-            store: store.clone(),
-            keys: engine.keys.clone(),
-            ledger: ledger_port.clone(),
-            policies: policies.clone(),
-            gate: gate.clone(),
-            verdicts,
-            tokens: Arc::new(TokenService::with_mint(
-                registry.clone(),
-                store.clone(),
-                mint.clone(),
-                Arc::new(jwks::HttpFetcher::new()),
-            )),
-            sign_in: Arc::new(PersonSignIn::new(registry.clone(), store.clone(), mint)),
-            clock: clock.clone(),
-            base_url: format!("{url}/fhir"),
-            rules: app::check_rules(settings)?,
-            verdict_timeout: Duration::from_millis(settings.verdict_timeout_ms),
-            disk: (settings.data.clone(), settings.limits.disk_free_bytes_min),
-        })
-        .await?;
-        let query = Query::new(query::Deps {
-            store: store.clone(),
-            keys: engine.keys.clone(),
-            ledger: ledger_port,
-            policies: policies.clone(),
-            gate,
-            clock,
-            base_url: format!("{url}/fhir"),
-            header_cache_bytes: settings.query.header_cache_bytes,
-        })
-        .await?;
+        let ledger = Arc::new(parts.ledger().await?);
+        let readiness = Readiness::default();
         let roles = app::Roles {
-            edge: web::Data::from(edge),
-            query: web::Data::from(query),
+            edge: web::Data::from(parts.edge(settings).await?),
+            query: web::Data::from(parts.query(settings).await?),
             ledger: web::Data::from(ledger.role()),
             readiness: readiness.clone(),
-            url: url.clone(),
+            url: parts.url.clone(),
         };
         let running = http::serve(settings, move |cfg| app::configure(cfg, &roles))?;
-        readiness.check("engine").set(true);
-        let (settings, engine) = (settings.clone(), engine);
-        Ok(Self { settings, url, engine, store, registry, policies, projector, ledger, heartbeat, running })
+        let watch = tokio::spawn(watch(readiness, parts.engine.clone(), parts.registry.clone(), projector.clone(), ledger.clone()));
+        let Parts { url, engine, store, registry, policies, heartbeat, .. } = parts;
+        let tasks = vec![heartbeat, watch];
+        Ok(Self { settings: settings.clone(), url, engine, store, registry, policies, projector, ledger, tasks, running })
     }
 
     /// True while every role that was started still runs.
     pub fn is_running(&self) -> bool {
-        self.projector.as_ref().is_none_or(Projector::is_running) && self.ledger.is_running()
+        self.projector.as_ref().is_none_or(|p| p.is_running()) && self.ledger.is_running()
     }
 
     /// Stops accepting, finishes what runs, closes the engine.
     pub async fn stop(self) -> Result<()> {
         self.running.stop().await;
-        self.heartbeat.abort();
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
         if let Some(projector) = &self.projector {
             projector.stop();
         }
         self.ledger.stop();
         self.engine.close().await?;
         Ok(())
+    }
+}
+
+/// How often readiness is looked at.
+const WATCHED_EVERY: Duration = Duration::from_secs(1);
+
+/// Keeps `/health/ready` true to what runs.
+async fn watch(
+    readiness: Readiness,
+    engine: Arc<Embedded>,
+    registry: Arc<Registry>,
+    projector: Option<Arc<Projector>>,
+    ledger: Arc<ledger::Handle>,
+) {
+    let checks = [readiness.check("log"), readiness.check("registry"), readiness.check("projector"), readiness.check("ledger")];
+    let mut tick = tokio::time::interval(WATCHED_EVERY);
+    loop {
+        tick.tick().await;
+        let states = [
+            engine.embedded_log().check_writable().is_ok(),
+            !registry.is_stale(),
+            projector.as_ref().is_none_or(|p| p.is_running()),
+            ledger.is_running(),
+        ];
+        checks.iter().zip(states).for_each(|(check, state)| check.set(state));
+    }
+}
+
+/// What the roles share.
+struct Parts {
+    url: String,
+    engine: Arc<Embedded>,
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    policies: Arc<Policies>,
+    verdicts: Arc<Verdicts>,
+    ledger_port: Arc<dyn Ledger>,
+    mint: Arc<Mint>,
+    gate: Arc<Gate>,
+    clock: Arc<dyn Clock>,
+    heartbeat: tokio::task::JoinHandle<()>,
+}
+
+impl Parts {
+    async fn open(settings: &Settings, engine: Arc<Embedded>) -> Result<Self> {
+        let listen: SocketAddr = settings.http.listen.parse().context("http.listen")?;
+        let url = settings.public_url(listen);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let live = engine.generations.live();
+        let store = engine.generations.open(live).await.context("the tables; if they are damaged run `kiroku rebuild`")?;
+        let registry = Registry::open(engine.log.clone(), engine.keys.clone(), clock.clone()).await?;
+        let heartbeat = registry.start_heartbeat();
+        let ledger_port: Arc<dyn Ledger> = Arc::new(LocalLedger::new(engine.log.clone(), engine.keys.clone()).await?);
+        let mint = Mint::open(&*engine.keys, clock.clone(), &url).await?;
+        let per_second = settings.limits.requests_per_second_per_client;
+        let gate = Gate::new(Verifier::new(mint.clone()), registry.clone(), clock.clone(), per_second);
+        let (policies, verdicts, gate) = (load_policies(settings)?, Arc::default(), Arc::new(gate));
+        Ok(Self { url, engine, store, registry, policies, verdicts, ledger_port, mint, gate, clock, heartbeat })
+    }
+
+    async fn projector(&self) -> Result<Projector> {
+        let deps = projector::Deps {
+            log: self.engine.log.clone(),
+            store: self.store.clone(),
+            keys: self.engine.keys.clone(),
+            verdicts: self.verdicts.clone(),
+            policies: self.policies.clone(),
+            clock: self.clock.clone(),
+        };
+        Ok(Projector::start(deps).await?)
+    }
+
+    async fn ledger(&self) -> Result<ledger::Handle> {
+        let deps = ledger::Deps {
+            log: self.engine.log.clone(),
+            store: self.store.clone(),
+            keys: self.engine.keys.clone(),
+            ledger: self.ledger_port.clone(),
+            policies: self.policies.clone(),
+            gate: self.gate.clone(),
+            clock: self.clock.clone(),
+            base_url: format!("{}/fhir", self.url),
+        };
+        Ok(ledger::start(deps).await?)
+    }
+
+    async fn edge(&self, settings: &Settings) -> Result<Arc<Edge>> {
+        let (registry, store, mint) = (&self.registry, &self.store, &self.mint);
+        let fetcher = Arc::new(jwks::HttpFetcher::new());
+        let deps = edge::Deps {
+            log: self.engine.log.clone(),
+            store: store.clone(),
+            keys: self.engine.keys.clone(),
+            ledger: self.ledger_port.clone(),
+            policies: self.policies.clone(),
+            gate: self.gate.clone(),
+            verdicts: self.verdicts.clone(),
+            tokens: Arc::new(TokenService::with_mint(registry.clone(), store.clone(), mint.clone(), fetcher)),
+            sign_in: Arc::new(PersonSignIn::new(registry.clone(), store.clone(), mint.clone())),
+            clock: self.clock.clone(),
+            base_url: format!("{}/fhir", self.url),
+            rules: app::check_rules(settings)?,
+            verdict_timeout: Duration::from_millis(settings.verdict_timeout_ms),
+            disk: (settings.data.clone(), settings.limits.disk_free_bytes_min),
+        };
+        Ok(Edge::new(deps).await?)
+    }
+
+    async fn query(&self, settings: &Settings) -> Result<Arc<Query>> {
+        let deps = query::Deps {
+            store: self.store.clone(),
+            keys: self.engine.keys.clone(),
+            ledger: self.ledger_port.clone(),
+            policies: self.policies.clone(),
+            gate: self.gate.clone(),
+            clock: self.clock.clone(),
+            base_url: format!("{}/fhir", self.url),
+            header_cache_bytes: settings.query.header_cache_bytes,
+        };
+        Ok(Query::new(deps).await?)
     }
 }
 

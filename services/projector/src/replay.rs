@@ -1,6 +1,6 @@
 //! Building the tables again from the log, and deciding again only to compare.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chassis::ports::log::Log;
@@ -58,6 +58,7 @@ async fn replay_partition(
 ) -> Result<(), ProjectorError> {
     let shelves = Shelves::new(store.clone(), deps.keys.clone(), TICKET);
     let mut open: HashMap<SubmissionId, (u64, Envelope)> = HashMap::new();
+    let mut closed: HashSet<SubmissionId> = HashSet::new();
     let mut next = 0;
     loop {
         let records = deps.log.read(topic, partition, next, READ).await?;
@@ -69,12 +70,15 @@ async fn replay_partition(
             let envelope: Envelope = codec::decode("envelope", &record.value)
                 .map_err(|source| ProjectorError::Record { topic, offset: record.offset, source })?;
             match envelope.kind {
+                // A repeated submission gets no outcome of its own.
+                EnvelopeKind::Submission if closed.contains(&envelope.submission) => {}
                 EnvelopeKind::Submission => {
                     open.entry(envelope.submission).or_insert((record.offset, envelope));
                 }
                 EnvelopeKind::Outcome => {
                     // A second outcome finds no open submission: the first one in log order won.
                     let Some((_, submitted)) = open.remove(&envelope.submission) else { continue };
+                    closed.insert(envelope.submission);
                     batches.extend(replay_one(&shelves, &mut work, &submitted, &envelope).await?);
                 }
             }
@@ -127,7 +131,7 @@ async fn check_partition(
 ) -> Result<(), ProjectorError> {
     let shelves = Shelves::new(scratch.clone(), deps.keys.clone(), TICKET);
     let mut open: HashMap<SubmissionId, (u64, i64, Envelope)> = HashMap::new();
-    let mut closed: std::collections::HashSet<SubmissionId> = std::collections::HashSet::new();
+    let mut closed: HashSet<SubmissionId> = HashSet::new();
     let mut next = 0;
     loop {
         let records = deps.log.read(topic, partition, next, READ).await?;

@@ -154,9 +154,7 @@ pub(super) fn writes(case: &Case) -> Vec<Path> {
         let kind = item.kind().to_owned();
         let condition = format!("identifier={}", item.identifier());
         let create = || Ask::with_body(Method::POST, format!("/fhir/{kind}"), own.to_string());
-        let entry = |method: &str, url: String, resource: &Value| {
-            json!({"resource": resource, "request": {"method": method, "url": url}})
-        };
+        let entry = |method: &str, url: String, resource: &Value| json!({"resource": resource, "request": {"method": method, "url": url}});
         let bundle = |kind: &str, entry: Value| {
             let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": [entry]});
             Ask::with_body(Method::POST, "/fhir", bundle.to_string())

@@ -27,6 +27,7 @@ pub(crate) async fn create(
     let resource_type = parse_type(&path)?;
     let session = edge.deps.gate.admit(&request, info)?;
     session.require_scope(&path, Interaction::Create)?;
+    refuse_condition(&request)?;
     let checked = check(&edge, &request, resource_type, &body)?;
     let bundle_type = checked.node.text("type");
     let document = resource_type == ResourceType::Bundle && matches!(bundle_type, Some("document" | "collection"));
@@ -110,6 +111,16 @@ pub(crate) async fn delete(
     let draft = Draft::delete(resource_type, known_id(&path.1)?, if_match(&request)?);
     let id = request_id(&edge, &request, &session.caller.client, b"").await?;
     edge.write(&session, form, id, draft, b"").await
+}
+
+/// A condition in the query of a create would be lost in silence, and the record made twice.
+fn refuse_condition(request: &HttpRequest) -> Result<(), Refusal> {
+    let form = |part: &str| part.is_empty() || part.starts_with("_format=") || part.starts_with("_pretty=");
+    if request.query_string().split('&').all(form) {
+        return Ok(());
+    }
+    let text = "a create takes no parameters; its condition stands in the header If-None-Exist";
+    Err(Refusal::bad_request(vec![Problem::new(ProblemCode::NotSupported, "", text)]))
 }
 
 fn known_id(text: &str) -> Result<ResourceId, Refusal> {

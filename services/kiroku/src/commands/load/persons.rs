@@ -14,10 +14,13 @@ use super::document::Document;
 use super::report::Refused;
 use super::send::Sender;
 
+/// Registered, or refused with a reason; empty while under way.
+type Met = Arc<OnceCell<Option<Refused>>>;
+
 /// By the identifiers of the person; the cell makes others who meet the same person wait.
 #[derive(Default)]
 pub(super) struct Persons {
-    met: Mutex<HashMap<[u8; 32], Arc<OnceCell<Option<Refused>>>>>,
+    met: Mutex<HashMap<[u8; 32], Met>>,
     registered: AtomicU64,
 }
 
