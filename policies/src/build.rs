@@ -7,11 +7,11 @@ use schemas::shelf::PersonState;
 use schemas::vocab::Action;
 use schemas::{Category, ItemKey, Pid, Purpose, ResourceId, ResourceType};
 
+use crate::Decision;
 use crate::input::{
     Actor, ActorType, Assurance, Client, Consent, Input, Link, Mode, ObjectionFact, Organisation, Person, Proof,
     ProofIssuer, Stage, VisitFact, Wanted,
 };
-use crate::Decision;
 
 impl Input {
     /// An input that says who does what, and nothing of any person yet.

@@ -114,7 +114,11 @@ pub struct Access {
 /// HMAC-SHA-256(r, body) with r = HKDF(log key of the person and year, entry id).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(transparent)]
-pub struct Commitment(#[n(0)] #[cbor(with = "minicbor::bytes")] pub [u8; 32]);
+pub struct Commitment(
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub [u8; 32],
+);
 
 /// One record of topic `access`.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]

@@ -283,4 +283,8 @@ pub enum IdentityEvent {
 /// HMAC-SHA-256(index key, system 0x00 value), truncated to 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
 #[cbor(transparent)]
-pub struct IdentifierHash(#[n(0)] #[cbor(with = "minicbor::bytes")] pub [u8; 16]);
+pub struct IdentifierHash(
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub [u8; 16],
+);

@@ -153,8 +153,12 @@ fn site(code: &str, kind: &str, profession: &str, events: &mut Vec<AuthorityEven
         status: Status::Active,
         pid: None,
     }));
-    let (key, registration) =
-        ClientKey::generate(&format!("system-{code}"), code, &["records.write", "records.read", "visits"], &professional)?;
+    let (key, registration) = ClientKey::generate(
+        &format!("system-{code}"),
+        code,
+        &["records.write", "records.read", "visits"],
+        &professional,
+    )?;
     events.push(AuthorityEvent::Client(registration));
     Ok(Site { key, code: code.to_owned(), professional, role: profession.to_owned() })
 }

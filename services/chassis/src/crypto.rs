@@ -29,7 +29,8 @@ pub fn seal(key: &[u8; 32], aad: &[u8], plain: &[u8]) -> Vec<u8> {
     CONTEXT.with_borrow_mut(|ctx| {
         let (nonce, rest) = out.split_at_mut(NONCE);
         let (text, tag) = rest.split_at_mut(plain.len());
-        ctx.encrypt_init(Some(Cipher::aes_256_gcm()), Some(key), Some(nonce)).expect("key and nonce have the right length");
+        ctx.encrypt_init(Some(Cipher::aes_256_gcm()), Some(key), Some(nonce))
+            .expect("key and nonce have the right length");
         ctx.cipher_update(aad, None).expect("aad is accepted");
         ctx.cipher_update(plain, Some(text)).expect("output is as long as input");
         ctx.cipher_final(&mut []).expect("GCM adds no padding");

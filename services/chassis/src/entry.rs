@@ -67,7 +67,11 @@ fn actor(asker: &Asker<'_>) -> Option<ActorName> {
     }
     let id = match (asker.caller.person, asker.standing.client.as_deref()) {
         (Some(pid), _) if asker.caller.is_person => {
-            return Some(ActorName { id: pid.to_string().as_str().into(), profession: "person".to_owned(), ..ActorName::default() });
+            return Some(ActorName {
+                id: pid.to_string().as_str().into(),
+                profession: "person".to_owned(),
+                ..ActorName::default()
+            });
         }
         (_, Some(client)) => client.responsible.clone(),
         _ => return None,

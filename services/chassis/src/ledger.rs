@@ -19,6 +19,7 @@ use crate::clock::year_of;
 use crate::crypto;
 use crate::ports::keys::{Keys, KeysError, PlatformKey, Secret};
 use crate::ports::log::{Append, Log, LogError};
+use crate::telemetry::metrics;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -150,7 +151,10 @@ impl Ledger for LocalLedger {
             records.push(record);
             commitments.push(commitment);
         }
+        let started = std::time::Instant::now();
         let appended = self.log.append_all(records).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        wanted.iter().for_each(|one| metrics::ledger_append(one.access.kind.as_str(), seconds));
         let mut out = Vec::with_capacity(wanted.len());
         for ((one, commitment), place) in wanted.iter().zip(commitments).zip(appended) {
             out.push((self.receipt(one, commitment, place.time), self.row_keys(one).await?));

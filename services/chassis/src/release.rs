@@ -37,7 +37,12 @@ impl Answer {
 }
 
 /// Opens one body for release: only with the keys that came with its receipt.
-pub fn open_body(keys: &RowKeys, version: &ItemVersion, header: &Header, chunks: &[Bytes]) -> Result<Vec<u8>, CryptoError> {
+pub fn open_body(
+    keys: &RowKeys,
+    version: &ItemVersion,
+    header: &Header,
+    chunks: &[Bytes],
+) -> Result<Vec<u8>, CryptoError> {
     let key = keys.of(version).ok_or(CryptoError)?;
     shelf::open_body_with(key, version, header, chunks)
 }

@@ -102,7 +102,8 @@ pub fn open_state(key: &Secret, pid: Pid, row: &[u8]) -> Result<PersonState, Row
 pub fn seal_body(key: &Secret, version: &ItemVersion, bucket: Bucket, body: &[u8]) -> (BodyRef, Vec<Bytes>) {
     let packed = schemas::codec::compress(body);
     let sealed = Bytes::from(crypto::seal(key, &crypto::item_bytes(version), &packed));
-    let chunks: Vec<Bytes> = (0..sealed.len()).step_by(CHUNK).map(|at| sealed.slice(at..sealed.len().min(at + CHUNK))).collect();
+    let chunks: Vec<Bytes> =
+        (0..sealed.len()).step_by(CHUNK).map(|at| sealed.slice(at..sealed.len().min(at + CHUNK))).collect();
     let reference = BodyRef {
         bucket,
         chunks: u16::try_from(chunks.len()).expect("10 MiB are 20 chunks"),
@@ -112,7 +113,12 @@ pub fn seal_body(key: &Secret, version: &ItemVersion, bucket: Bucket, body: &[u8
 }
 
 /// Opens a body with its row key (inside work; for release see [`crate::release::open_body`]).
-pub fn open_body_with(key: &Secret, version: &ItemVersion, header: &Header, chunks: &[Bytes]) -> Result<Vec<u8>, CryptoError> {
+pub fn open_body_with(
+    key: &Secret,
+    version: &ItemVersion,
+    header: &Header,
+    chunks: &[Bytes],
+) -> Result<Vec<u8>, CryptoError> {
     let length = header.body.ok_or(CryptoError)?.length as usize;
     let aad = crypto::item_bytes(version);
     let packed = match chunks {

@@ -24,7 +24,9 @@ impl Verdict {
     /// The changes, if this is an accepted outcome.
     pub fn written(&self) -> Option<&[Written]> {
         match self {
-            Self::Outcome(Outcome { result: schemas::submission::OutcomeResult::Accepted(written), .. }) => Some(written),
+            Self::Outcome(Outcome { result: schemas::submission::OutcomeResult::Accepted(written), .. }) => {
+                Some(written)
+            }
             _ => None,
         }
     }

@@ -1,9 +1,9 @@
 //! (state, submission, outcome) -> the next state. Called when tables are built: live, and again in a rebuild.
 
+use schemas::Pid;
 use schemas::consent::StoredConsent;
 use schemas::shelf::{PersonState, Visit};
 use schemas::submission::{Change, Command, Effect, Outcome, OutcomeResult, Submission, Written};
-use schemas::Pid;
 use schemas::vocab::LinkState;
 
 /// Consents and visits leave the state this long after they ended (milliseconds): no rule looks further back.

@@ -63,7 +63,11 @@ fn decide_write(facts: &Facts<'_>, changes: &[Change]) -> Result<Vec<Written>, P
         let matches = facts.matches.get(index).map_or(&[][..], Vec::as_slice);
         let one = decide_change(facts, change, matches).map_err(|p| Problem { path: at(), ..p })?;
         if one.effect != Effect::Matched && !touched.insert(one.item) {
-            return Err(Problem::new(ProblemCode::Invariant, at(), "two entries change the same resource; send one of them"));
+            return Err(Problem::new(
+                ProblemCode::Invariant,
+                at(),
+                "two entries change the same resource; send one of them",
+            ));
         }
         written.push(one);
     }
@@ -116,16 +120,25 @@ fn delete(facts: &Facts<'_>, item: ItemKey, if_match: Option<u32>) -> Result<Wri
 fn check_version(current: u32, if_match: Option<u32>) -> Result<(), Problem> {
     match if_match {
         Some(seen) if seen != current => {
-            Err(Problem::new(ProblemCode::Conflict, "", "the resource has changed since; read it again and repeat").with_rule("if-match"))
+            Err(Problem::new(ProblemCode::Conflict, "", "the resource has changed since; read it again and repeat")
+                .with_rule("if-match"))
         }
         _ => Ok(()),
     }
 }
 
 fn unknown() -> Problem {
-    Problem::new(ProblemCode::NotFound, "", "no resource of your organisation has this id; create it first (ids are given by the server)")
+    Problem::new(
+        ProblemCode::NotFound,
+        "",
+        "no resource of your organisation has this id; create it first (ids are given by the server)",
+    )
 }
 
 fn many() -> Problem {
-    Problem::new(ProblemCode::MultipleMatches, "", "the condition matches more than one of your resources; make it narrower")
+    Problem::new(
+        ProblemCode::MultipleMatches,
+        "",
+        "the condition matches more than one of your resources; make it narrower",
+    )
 }

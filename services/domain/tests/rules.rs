@@ -39,7 +39,11 @@ fn state() -> schemas::shelf::PersonState {
 fn run(existing: &BTreeMap<ItemKey, (u32, bool)>, matches: &[Vec<ItemKey>], changes: Vec<Change>) -> OutcomeResult {
     let state = state();
     let current = |key: &ItemKey| {
-        existing.get(key).map(|&(version, deleted)| Current { version, deleted, author_organisation: "1310000001".into() })
+        existing.get(key).map(|&(version, deleted)| Current {
+            version,
+            deleted,
+            author_organisation: "1310000001".into(),
+        })
     };
     let facts = Facts { state: Some(&state), current: &current, matches, refused: &[] };
     decide(&facts, &submission(Command::Write(changes)))
@@ -57,7 +61,8 @@ fn an_update_with_a_stale_version_is_refused_and_a_fresh_one_gives_the_next() {
     let existing = BTreeMap::from([(item(1), (3, false))]);
     let stale = run(&existing, &[], vec![change(Op::Update { if_match: Some(2) }, 1)]);
     assert_eq!(code(&stale), Some(ProblemCode::Conflict));
-    let OutcomeResult::Accepted(written) = run(&existing, &[], vec![change(Op::Update { if_match: Some(3) }, 1)]) else {
+    let OutcomeResult::Accepted(written) = run(&existing, &[], vec![change(Op::Update { if_match: Some(3) }, 1)])
+    else {
         panic!("a fresh update is accepted")
     };
     assert_eq!((written[0].version, written[0].effect), (4, Effect::Updated));
@@ -65,7 +70,10 @@ fn an_update_with_a_stale_version_is_refused_and_a_fresh_one_gives_the_next() {
 
 #[test]
 fn an_update_of_an_unknown_id_is_refused() {
-    assert_eq!(code(&run(&BTreeMap::new(), &[], vec![change(Op::Update { if_match: None }, 1)])), Some(ProblemCode::NotFound));
+    assert_eq!(
+        code(&run(&BTreeMap::new(), &[], vec![change(Op::Update { if_match: None }, 1)])),
+        Some(ProblemCode::NotFound)
+    );
 }
 
 #[test]

@@ -12,7 +12,13 @@ use crate::submit::{RequestId, Submitted};
 
 impl Edge {
     /// Registers a new person with the identifiers of a Patient. A retry finds the same person.
-    pub(crate) async fn bear(&self, session: &Session, id: RequestId, patient: &Node, local: LocalId) -> Result<Pid, Refusal> {
+    pub(crate) async fn bear(
+        &self,
+        session: &Session,
+        id: RequestId,
+        patient: &Node,
+        local: LocalId,
+    ) -> Result<Pid, Refusal> {
         session.require_right("persons.register")?;
         let identifiers = self.identifiers_of(patient);
         if identifiers.is_empty() {
@@ -71,6 +77,7 @@ impl Edge {
 }
 
 fn timed_out() -> Refusal {
-    let problem = Problem::new(ProblemCode::Timeout, "", "not decided in time; repeat the request with the same Idempotency-Key");
+    let problem =
+        Problem::new(ProblemCode::Timeout, "", "not decided in time; repeat the request with the same Idempotency-Key");
     Refusal::new(503, vec![problem]).with_header("retry-after", "5")
 }

@@ -53,7 +53,11 @@ impl Draft {
     pub(crate) fn single(checked: Checked, wish: Wish) -> Self {
         let Checked { resource_type, node, warnings } = checked;
         let (path, full_url) = Default::default();
-        Self { entries: vec![Entry { wish, resource_type, node, path, full_url, in_document: false }], form: Form::Single, warnings }
+        Self {
+            entries: vec![Entry { wish, resource_type, node, path, full_url, in_document: false }],
+            form: Form::Single,
+            warnings,
+        }
     }
 
     /// A delete of one resource.
@@ -83,7 +87,14 @@ impl Draft {
             let Some(resource_type) = type_of(&resource).filter(|t| !t.is_commons()) else { continue };
             let path = format!("{}.resource", inside.path);
             let full_url = inside.full_url.unwrap_or_default();
-            entries.push(Entry { wish: Wish::Create, resource_type, node: resource, path, full_url, in_document: true });
+            entries.push(Entry {
+                wish: Wish::Create,
+                resource_type,
+                node: resource,
+                path,
+                full_url,
+                in_document: true,
+            });
         }
         let (path, full_url) = Default::default();
         let bundle =
@@ -108,7 +119,12 @@ pub(crate) fn of_request(entry: BundleEntry) -> Result<Entry, Refusal> {
     let (type_name, id) = target.split_once('/').map_or((target, None), |(t, id)| (t, Some(id)));
     let resource_type: ResourceType =
         type_name.parse().map_err(|_| problem("request.url", "the url must begin with a type that is kept here"))?;
-    let if_match = entry.if_match.as_deref().map(parse_etag).transpose().map_err(|()| problem("request.ifMatch", "must be a version like W/\"1\""))?;
+    let if_match = entry
+        .if_match
+        .as_deref()
+        .map(parse_etag)
+        .transpose()
+        .map_err(|()| problem("request.ifMatch", "must be a version like W/\"1\""))?;
     let known = |id: Option<&str>| {
         id.and_then(|id| id.parse::<ResourceId>().ok())
             .ok_or_else(|| problem("request.url", "no resource has this id; ids are given by the server"))
@@ -119,7 +135,12 @@ pub(crate) fn of_request(entry: BundleEntry) -> Result<Entry, Refusal> {
         ("PUT", Some(query), _) => Wish::UpdateMatch(query),
         ("PUT", None, _) => Wish::Update { id: known(id)?, if_match },
         ("DELETE", None, _) => Wish::Delete { id: known(id)?, if_match },
-        _ => return Err(problem("request.method", "POST, PUT and DELETE are taken here; read with searches of their own")),
+        _ => {
+            return Err(problem(
+                "request.method",
+                "POST, PUT and DELETE are taken here; read with searches of their own",
+            ));
+        }
     };
     let node = match (&wish, entry.resource.clone()) {
         (Wish::Delete { .. }, _) => Node::Null,

@@ -52,7 +52,9 @@ impl Edge {
             }
             last = Some(decision);
         }
-        last.ok_or_else(|| Box::new(self.deps.policies.decide(&door_input(session, (pid, attestation), Action::Create, &[]))))
+        last.ok_or_else(|| {
+            Box::new(self.deps.policies.decide(&door_input(session, (pid, attestation), Action::Create, &[])))
+        })
     }
 
     /// Asks the policy for an action without changes (visits).
@@ -72,12 +74,7 @@ pub(crate) fn refusal(decision: &Decision) -> Refusal {
     Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", text).with_rule(rule))
 }
 
-fn door_input(
-    session: &Session,
-    (pid, attestation): (Pid, Option<Proof>),
-    action: Action,
-    group: &[&Change],
-) -> Input {
+fn door_input(session: &Session, (pid, attestation): (Pid, Option<Proof>), action: Action, group: &[&Change]) -> Input {
     let asking = session.asking();
     let mut input = Input::of(&asking, Stage::Door, action, session.caller.person);
     input.person = Some(Person::unknown(pid));

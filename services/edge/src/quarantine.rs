@@ -24,7 +24,8 @@ impl Edge {
                 let text = "this person is not known or in doubt; the record is kept in quarantine, send it again with the same Idempotency-Key when the person is registered";
                 let mut problem = Problem::new(ProblemCode::Incomplete, "", text).with_rule("R48");
                 problem.severity = schemas::problem::Severity::Warning;
-                Refusal::new(202, vec![problem]).with_header("content-location", format!("/submissions/{}", kept.submission))
+                Refusal::new(202, vec![problem])
+                    .with_header("content-location", format!("/submissions/{}", kept.submission))
             }
             Ok(_) => Refusal::new(503, vec![Problem::new(ProblemCode::Timeout, "", "not kept in time; send it again")]),
             Err(refusal) => refusal,

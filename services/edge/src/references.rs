@@ -28,7 +28,9 @@ impl Edge {
                         names.insert(text.to_owned(), target);
                     }
                     Looked::Stays => {}
-                    Looked::Wrong(text) => problems.push(Problem::new(ProblemCode::NotFound, path, text).with_rule("reference")),
+                    Looked::Wrong(text) => {
+                        problems.push(Problem::new(ProblemCode::NotFound, path, text).with_rule("reference"))
+                    }
                 }
             }
         }
@@ -53,7 +55,9 @@ impl Edge {
             _ if relative.is_some() => Ok(Looked::Wrong("no resource has this id")),
             _ if text.starts_with("urn:") => Ok(Looked::Wrong("no entry of this submission has this fullUrl")),
             _ if text.contains("://") => Ok(Looked::Stays),
-            _ => Ok(Looked::Wrong("no resource has this id; ids are given by the server, refer to entries by their fullUrl")),
+            _ => Ok(Looked::Wrong(
+                "no resource has this id; ids are given by the server, refer to entries by their fullUrl",
+            )),
         }
     }
 
@@ -73,7 +77,8 @@ impl Edge {
             return Ok(Looked::Wrong("conditional references are taken to Patient and to commons"));
         }
         let key = [&[resource_type as u8][..], &hash.0].concat();
-        let row = self.deps.store.get(Table::CommonsIndex, b"commons", &key).await.map_err(|e| Refusal::internal(&e))?;
+        let row =
+            self.deps.store.get(Table::CommonsIndex, b"commons", &key).await.map_err(|e| Refusal::internal(&e))?;
         Ok(match row.and_then(|row| row.as_ref().try_into().ok()).map(LocalId) {
             Some(local) => Looked::Becomes(format!("{type_name}/{}", ResourceId { pid: Pid::COMMONS, local })),
             None => Looked::Wrong("no organisation, professional, role or place has this identifier; send it first"),

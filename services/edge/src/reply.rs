@@ -115,7 +115,9 @@ impl Reply<'_> {
 
     fn transaction(&self, written: &[Written]) -> Vec<u8> {
         let entries: Vec<_> = written.iter().map(|w| self.response(w)).collect();
-        serde_json::json!({"resourceType": "Bundle", "type": "transaction-response", "entry": entries}).to_string().into_bytes()
+        serde_json::json!({"resourceType": "Bundle", "type": "transaction-response", "entry": entries})
+            .to_string()
+            .into_bytes()
     }
 
     /// One entry of a transaction-response or batch-response.

@@ -17,8 +17,10 @@ pub(crate) enum About {
     Person(Pid),
     /// Commons alone.
     Nobody,
-    /// Nobody has these identifiers, or they belong to several.
+    /// Nobody has these identifiers.
     Unknown,
+    /// Somebody known is named beside identifiers that nobody has: whether they are hers is not proven.
+    Doubtful,
 }
 
 /// A row of the person index.
@@ -45,7 +47,8 @@ impl Edge {
             }
         }
         match found {
-            // Someone known and someone unknown in one submission is a mixture too, unless the Patient itself is new here.
+            // A token for one person vouches for identifiers that are new.
+            Some(_) if unknown && session.caller.person.is_none() => Ok(About::Doubtful),
             Some(pid) => Ok(About::Person(pid)),
             None if unknown => Ok(About::Unknown),
             None if draft.entries.iter().all(|e| e.resource_type.is_commons()) => Ok(About::Nobody),
@@ -91,7 +94,8 @@ impl Edge {
         }
         // Whom a record is about comes first: a difference is then said of the reference that differs.
         let mut references = fhir::bundle::references(&entry.node);
-        references.sort_by_key(|(inner, _)| !matches!(inner.split('.').next(), Some("subject" | "patient" | "beneficiary")));
+        references
+            .sort_by_key(|(inner, _)| !matches!(inner.split('.').next(), Some("subject" | "patient" | "beneficiary")));
         for (inner, text) in references {
             let path = join(&entry.path, &inner);
             if let Some(person) = self.person_of_reference(draft, text).await? {

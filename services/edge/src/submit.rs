@@ -8,6 +8,7 @@ use chassis::http::Refusal;
 use chassis::ledger::Receipt;
 use chassis::ports::keys::KeysError;
 use chassis::session::Session;
+use chassis::telemetry::metrics;
 use chassis::verdicts::Verdict;
 use policies::Decision;
 use schemas::access::AccessOutcome;
@@ -71,9 +72,15 @@ impl Edge {
         let verdict = self.deps.verdicts.wait_for(submission.id);
         self.deps.log.append(record).await.map_err(|e| Refusal::unavailable(&e, 5))?;
         match tokio::time::timeout(self.deps.verdict_timeout, verdict).await {
-            Ok(Ok(Verdict::Outcome(outcome))) => Ok(Submitted::Outcome(outcome)),
+            Ok(Ok(Verdict::Outcome(outcome))) => {
+                let accepted = matches!(outcome.result, OutcomeResult::Accepted(_));
+                metrics::submission(if accepted { "accepted" } else { "refused" });
+                Ok(Submitted::Outcome(outcome))
+            }
             Ok(Ok(Verdict::KeyReused)) => Err(key_reused()),
-            Ok(Ok(Verdict::Identity(_) | Verdict::IdentityRefused(_)) | Err(_)) | Err(_) => Ok(Submitted::Later(submission.id)),
+            Ok(Ok(Verdict::Identity(_) | Verdict::IdentityRefused(_)) | Err(_)) | Err(_) => {
+                Ok(Submitted::Later(submission.id))
+            }
         }
     }
 
@@ -118,13 +125,17 @@ impl Edge {
             }
         }
         access.count = u32::try_from(access.items.len()).unwrap_or(u32::MAX);
-        access.categories = changes.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category).collect::<Vec<Category>>();
+        access.categories =
+            changes.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category).collect::<Vec<Category>>();
         access.categories.sort_unstable();
         access.categories.dedup();
         // What the person may not know yet is not betrayed by the entry of its writing either.
         if let OutcomeResult::Accepted(written) = &outcome.result {
-            let untold = |n: usize| changes.get(n).and_then(|c| c.meta.as_ref()).is_some_and(|m| m.labels.contains(&schemas::Label::Untold));
-            access.items = written.iter().enumerate().filter(|(n, _)| !untold(*n)).map(|(_, w)| item_version(w)).collect();
+            let untold = |n: usize| {
+                changes.get(n).and_then(|c| c.meta.as_ref()).is_some_and(|m| m.labels.contains(&schemas::Label::Untold))
+            };
+            access.items =
+                written.iter().enumerate().filter(|(n, _)| !untold(*n)).map(|(_, w)| item_version(w)).collect();
         }
         self.append_entry(access).await
     }

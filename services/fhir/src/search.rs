@@ -128,7 +128,11 @@ pub fn param_index(resource_type: ResourceType, code: &str) -> Option<u16> {
 
 /// The items of `headers` that the query of a conditional create or update (`name=value&...`, percent-encoded) matches. A
 /// query that does not compile matches nothing here: the door has refused it already.
-pub fn matching(resource_type: ResourceType, query: &str, headers: &[schemas::header::Header]) -> Vec<schemas::ItemKey> {
+pub fn matching(
+    resource_type: ResourceType,
+    query: &str,
+    headers: &[schemas::header::Header],
+) -> Vec<schemas::ItemKey> {
     let Ok(compiled) = conditional(resource_type, query) else { return Vec::new() };
     let shelf: HeaderShelf<'_> = headers.iter().collect();
     let matcher = compiled.on(&shelf);

@@ -18,8 +18,20 @@ pub enum Subset {
 }
 
 /// Members that a resource never loses: R4 makes them mandatory in one type or another, or they tell what it is.
-const ALWAYS: [&str; 12] =
-    ["resourceType", "id", "meta", "status", "intent", "code", "subject", "patient", "type", "class", "beneficiary", "use"];
+const ALWAYS: [&str; 12] = [
+    "resourceType",
+    "id",
+    "meta",
+    "status",
+    "intent",
+    "code",
+    "subject",
+    "patient",
+    "type",
+    "class",
+    "beneficiary",
+    "use",
+];
 
 impl Subset {
     /// What `_summary` and `_elements` ask for; `_elements` wins.

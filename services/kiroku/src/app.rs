@@ -45,9 +45,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig, roles: &Roles) {
         .configure(ledger::configure)
         .configure(query::configure)
         .configure(edge::configure)
-        .service(
-            resource(["/fhir", "/fhir/"]).route(query::shared::search_all()).route(edge::shared::bundle()),
-        )
+        .service(resource(["/fhir", "/fhir/"]).route(query::shared::search_all()).route(edge::shared::bundle()))
         .service(
             resource(format!("/fhir/{{type:{commons}}}"))
                 .route(query::shared::search_commons())

@@ -131,7 +131,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 /// Settings of a command on the data folder that `--data` names.
-fn settings_of(file: Option<PathBuf>, mut flags: Vec<(String, String)>, data: Option<&PathBuf>) -> Result<config::Settings> {
+fn settings_of(
+    file: Option<PathBuf>,
+    mut flags: Vec<(String, String)>,
+    data: Option<&PathBuf>,
+) -> Result<config::Settings> {
     flags.extend(data_flag(data));
     Ok(config::load(&Sources::of_process(file, flags))?)
 }

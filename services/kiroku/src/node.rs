@@ -103,10 +103,27 @@ impl Node {
             url: parts.url.clone(),
         };
         let running = http::serve(settings, move |cfg| app::configure(cfg, &roles))?;
-        let watch = tokio::spawn(watch(readiness, parts.engine.clone(), parts.registry.clone(), projector.clone(), ledger.clone()));
+        let watch = tokio::spawn(watch(
+            readiness,
+            parts.engine.clone(),
+            parts.registry.clone(),
+            projector.clone(),
+            ledger.clone(),
+        ));
         let Parts { url, engine, store, registry, policies, heartbeat, .. } = parts;
         let tasks = vec![heartbeat, watch];
-        Ok(Self { settings: settings.clone(), url, engine, store, registry, policies, projector, ledger, tasks, running })
+        Ok(Self {
+            settings: settings.clone(),
+            url,
+            engine,
+            store,
+            registry,
+            policies,
+            projector,
+            ledger,
+            tasks,
+            running,
+        })
     }
 
     /// True while every role that was started still runs.
@@ -138,7 +155,8 @@ async fn watch(
     projector: Option<Arc<Projector>>,
     ledger: Arc<ledger::Handle>,
 ) {
-    let checks = [readiness.check("log"), readiness.check("registry"), readiness.check("projector"), readiness.check("ledger")];
+    let checks =
+        [readiness.check("log"), readiness.check("registry"), readiness.check("projector"), readiness.check("ledger")];
     let mut tick = tokio::time::interval(WATCHED_EVERY);
     loop {
         tick.tick().await;
@@ -173,7 +191,8 @@ impl Parts {
         let url = settings.public_url(listen);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let live = engine.generations.live();
-        let store = engine.generations.open(live).await.context("the tables; if they are damaged run `kiroku rebuild`")?;
+        let store =
+            engine.generations.open(live).await.context("the tables; if they are damaged run `kiroku rebuild`")?;
         let registry = Registry::open(engine.log.clone(), engine.keys.clone(), clock.clone()).await?;
         let heartbeat = registry.start_heartbeat();
         let ledger_port: Arc<dyn Ledger> = Arc::new(LocalLedger::new(engine.log.clone(), engine.keys.clone()).await?);

@@ -38,7 +38,12 @@ const OPERATIONS: &[Row] = &[
     row(HttpMethod::Post, "/fhir", "records", "transaction or batch"),
     row(HttpMethod::Get, "/fhir", "reading", "search over all types of one person"),
     row(HttpMethod::Post, "/fhir/_search", "reading", "the same, parameters in the body"),
-    row(HttpMethod::Post, "/fhir/{type}", "records", "create; If-None-Exist makes it conditional; documents and collections to Bundle"),
+    row(
+        HttpMethod::Post,
+        "/fhir/{type}",
+        "records",
+        "create; If-None-Exist makes it conditional; documents and collections to Bundle",
+    ),
     row(HttpMethod::Put, "/fhir/{type}", "records", "conditional update of the writer's own resource"),
     row(HttpMethod::Get, "/fhir/{type}", "reading", "search of a type within one person; commons by themselves"),
     row(HttpMethod::Post, "/fhir/{type}/_search", "reading", "the same, parameters in the body"),
@@ -48,9 +53,19 @@ const OPERATIONS: &[Row] = &[
     row(HttpMethod::Delete, "/fhir/{type}/{id}", "records", "delete"),
     row(HttpMethod::Get, "/fhir/{type}/{id}/_history", "reading", "versions of an instance"),
     row(HttpMethod::Get, "/fhir/{type}/{id}/_history/{version}", "reading", "one version"),
-    row(HttpMethod::Get, "/fhir/Patient/{id}/$everything", "reading", "everything of one person that the reader may see"),
+    row(
+        HttpMethod::Get,
+        "/fhir/Patient/{id}/$everything",
+        "reading",
+        "everything of one person that the reader may see",
+    ),
     row(HttpMethod::Get, "/fhir/Patient/{id}/{type}", "reading", "search of a type in the person's compartment"),
-    row(HttpMethod::Post, "/fhir/MedicationRequest/$check", "reading", "duplicates and contraindications, masked (R25)"),
+    row(
+        HttpMethod::Post,
+        "/fhir/MedicationRequest/$check",
+        "reading",
+        "duplicates and contraindications, masked (R25)",
+    ),
     row(HttpMethod::Get, "/submissions/{id}", "records", "verdict of a submission, for its client"),
     row(HttpMethod::Post, "/visits", "records", "open a visit at this facility's desk"),
     row(HttpMethod::Post, "/visits/{id}/close", "records", "close a visit"),
@@ -69,12 +84,9 @@ pub fn document() -> OpenApi {
         paths = paths.path(operation.1, PathItem::new(operation.0.clone(), describe(operation)));
     }
     OpenApiBuilder::new()
-        .info(
-            InfoBuilder::new()
-                .title("Kiroku")
-                .version(env!("CARGO_PKG_VERSION"))
-                .description(Some("No byte about a person leaves before a durable entry says who looked and why it was allowed.")),
-        )
+        .info(InfoBuilder::new().title("Kiroku").version(env!("CARGO_PKG_VERSION")).description(Some(
+            "No byte about a person leaves before a durable entry says who looked and why it was allowed.",
+        )))
         .paths(paths)
         .components(Some(ComponentsBuilder::new().security_scheme("bearer", bearer).build()))
         .build()
@@ -94,7 +106,8 @@ fn describe((_, path, tag, does, has_body, needs_token): &Row) -> utoipa::openap
         operation = operation.parameter(parameter);
     }
     if *has_body {
-        operation = operation.request_body(Some(RequestBodyBuilder::new().content(media, ContentBuilder::new().build()).build()));
+        operation = operation
+            .request_body(Some(RequestBodyBuilder::new().content(media, ContentBuilder::new().build()).build()));
     }
     if *needs_token {
         operation = operation.security(SecurityRequirement::new::<_, [&str; 0], _>("bearer", []));

@@ -128,7 +128,10 @@ async fn find_holder(store: &dyn Store, hash: &IdentifierHash) -> Result<Option<
     let part = |from: usize| value.get(from..from + 16).and_then(|b| <[u8; 16]>::try_from(b).ok());
     match (part(0), part(16)) {
         (Some(pid), Some(submission)) => Ok(Some(Holder { pid: Pid(pid), submission: SubmissionId(submission) })),
-        _ => Err(chassis::ports::store::StoreError::Damaged("a row of table `person_index` is too short".to_owned()).into()),
+        _ => {
+            Err(chassis::ports::store::StoreError::Damaged("a row of table `person_index` is too short".to_owned())
+                .into())
+        }
     }
 }
 

@@ -179,7 +179,10 @@ impl Partition {
 }
 
 /// Opens a submission; `None` where the person's keys were destroyed.
-pub(crate) async fn open_submission(shelves: &Shelves, envelope: &Envelope) -> Result<Option<Submission>, ProjectorError> {
+pub(crate) async fn open_submission(
+    shelves: &Shelves,
+    envelope: &Envelope,
+) -> Result<Option<Submission>, ProjectorError> {
     let damaged = |e| ProjectorError::Shelf(chassis::shelves::ShelfError::row(Table::Submission, e));
     let bucket = envelope::submission_bucket(envelope).map_err(damaged)?;
     match shelves.keys.record_key(envelope.pid, bucket).await {
@@ -204,7 +207,11 @@ pub(crate) async fn replay_one(
 }
 
 /// The outcome in the verdict row of a submission.
-pub(crate) async fn read_verdict(shelves: &Shelves, pid: Pid, id: SubmissionId) -> Result<Option<Outcome>, ProjectorError> {
+pub(crate) async fn read_verdict(
+    shelves: &Shelves,
+    pid: Pid,
+    id: SubmissionId,
+) -> Result<Option<Outcome>, ProjectorError> {
     let Some(sealed) = shelves.store.get(Table::Verdict, &pid.0, &id.0).await? else { return Ok(None) };
     let secret = shelves.header_secret(pid, schemas::header::Bucket::Long).await?;
     let outcome = envelope::open_verdict(&secret, id, &sealed)
@@ -233,6 +240,10 @@ pub(crate) async fn read_checkpoint(deps: &Deps, topic: Topic, partition: u16) -
 
 /// What is said of a submission on which the rules themselves failed.
 pub(crate) fn internal() -> OutcomeResult {
-    let problem = Problem::new(ProblemCode::Exception, "", "the server failed on this record; it is kept and its operator was told");
+    let problem = Problem::new(
+        ProblemCode::Exception,
+        "",
+        "the server failed on this record; it is kept and its operator was told",
+    );
     OutcomeResult::Refused(vec![problem.with_rule("internal")])
 }

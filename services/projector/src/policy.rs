@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::{Current, Facts};
-use policies::{Actor, ActorType, Input, Link, ObjectionFact, Person, Policies, Stage, VisitFact, Wanted, Write, reasons};
+use policies::{
+    Actor, ActorType, Input, Link, ObjectionFact, Person, Policies, Stage, VisitFact, Wanted, Write, reasons,
+};
 use schemas::consent::ConsentStatus;
 use schemas::header::Header;
 use schemas::shelf::PersonState;
@@ -76,7 +78,13 @@ async fn find_matches(
 }
 
 /// One decision for each action that the submission takes.
-fn refusals(policies: &Policies, state: &PersonState, submission: &Submission, changes: &[Change], now: i64) -> Vec<Problem> {
+fn refusals(
+    policies: &Policies,
+    state: &PersonState,
+    submission: &Submission,
+    changes: &[Change],
+    now: i64,
+) -> Vec<Problem> {
     let mut actions: Vec<(Action, Vec<&Change>)> = Vec::new();
     match &submission.command {
         Command::OpenVisit { .. } => actions.push((Action::OpenVisit, Vec::new())),
@@ -122,7 +130,8 @@ fn input(state: &PersonState, submission: &Submission, action: Action, group: &[
         Some(practitioner) => (practitioner.to_string(), ActorType::Professional),
         None => (author.client.to_string(), ActorType::System),
     };
-    let mut input = Input::bare(now, Stage::Log, author.purpose, action, Actor::plain(id, actor_type, author.is_person));
+    let mut input =
+        Input::bare(now, Stage::Log, author.purpose, action, Actor::plain(id, actor_type, author.is_person));
     input.person = Some(Person {
         link: Some(Link { state: state.link, kind: state.link_kind.clone() }),
         ..Person::unknown(state.pid)
@@ -132,7 +141,8 @@ fn input(state: &PersonState, submission: &Submission, action: Action, group: &[
     input.wanted = Wanted::categories(group.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category));
     input.write = Some(Write {
         author_organisation: author.organisation.clone(),
-        existing_author_organisation: matches!(action, Action::Update | Action::Delete).then(|| author.organisation.clone()),
+        existing_author_organisation: matches!(action, Action::Update | Action::Delete)
+            .then(|| author.organisation.clone()),
         visit: group.iter().find_map(|c| c.visit).map(|v| v.to_string()),
         biometrics: false,
         consent: group.first().and_then(|c| c.consent.clone()),
@@ -145,8 +155,12 @@ fn input(state: &PersonState, submission: &Submission, action: Action, group: &[
 fn refusal(decision: &policies::Decision) -> Problem {
     let rule = decision.rules.first().map_or("R51", String::as_str);
     let text = match decision.reason.as_str() {
-        reasons::PERSON_OBJECTS => "the person objects to this visit, facility or category being recorded; nothing was stored",
-        reasons::LINK_STATE | reasons::QUARANTINE => "the link of this person is in doubt; the record cannot be taken now",
+        reasons::PERSON_OBJECTS => {
+            "the person objects to this visit, facility or category being recorded; nothing was stored"
+        }
+        reasons::LINK_STATE | reasons::QUARANTINE => {
+            "the link of this person is in doubt; the record cannot be taken now"
+        }
         reasons::STEP_UP => "a fresh proof of the person is needed",
         reasons::TERMS_STALE => "the terms have changed; the person must see them first",
         _ => "not permitted",

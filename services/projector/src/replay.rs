@@ -151,7 +151,8 @@ async fn check_partition(
                     let Some((offset, time, submitted)) = open.remove(&envelope.submission) else { continue };
                     closed.insert(envelope.submission);
                     checked.outcomes += 1;
-                    compare_one(deps, &shelves, (topic, partition, offset, time), (&submitted, &envelope), checked).await?;
+                    compare_one(deps, &shelves, (topic, partition, offset, time), (&submitted, &envelope), checked)
+                        .await?;
                 }
             }
         }

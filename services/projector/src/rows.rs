@@ -49,7 +49,12 @@ pub(crate) async fn build_rows(
     let verdict = envelope::seal_verdict(&long, submission.id, outcome);
     rows.push(row(Table::Verdict, &pid.0, submission.id.0.to_vec().into(), verdict));
     rows.push(row(Table::Submission, &submission.id.0, Bytes::new(), pid.0.to_vec().into()));
-    Ok(Batch { subject: pid.0.to_vec().into(), stream: envelope::topic_of(pid).as_str(), position: outcome.position, rows })
+    Ok(Batch {
+        subject: pid.0.to_vec().into(),
+        stream: envelope::topic_of(pid).as_str(),
+        position: outcome.position,
+        rows,
+    })
 }
 
 pub(crate) fn row(table: Table, partition: &[u8], key: Bytes, value: Bytes) -> Row {

@@ -39,16 +39,24 @@ impl Query {
         }
         named.dedup();
         match named.as_slice() {
-            [] => Err(refused("search-person", "a search must name one person: in the token, the path or the query (`patient=`, `subject=`, `_id=`, for Patient `identifier=`)")),
+            [] => Err(refused(
+                "search-person",
+                "a search must name one person: in the token, the path or the query (`patient=`, `subject=`, `_id=`, for Patient `identifier=`)",
+            )),
             [Some(pid)] => Ok(Named::Pid(*pid)),
             [None] => Ok(Named::Nobody),
-            _ => Err(refused("search-person", "a search is about one person; this one names several, or another than the token does")),
+            _ => Err(refused(
+                "search-person",
+                "a search is about one person; this one names several, or another than the token does",
+            )),
         }
     }
 
     /// Exact look-up of `system|value` in the person index.
     async fn person_of_identifier(&self, token: &str) -> Result<Option<Pid>, ShelfError> {
-        let Some((system, value)) = token.split_once('|').filter(|(system, _)| !system.is_empty()) else { return Ok(None) };
+        let Some((system, value)) = token.split_once('|').filter(|(system, _)| !system.is_empty()) else {
+            return Ok(None);
+        };
         let hash = envelope::identifier_hash(&self.index_key, fhir::systems::canonical(system), value);
         let row = self.shelves.store.get(Table::PersonIndex, &hash.0, b"").await?;
         Ok(row.and_then(|row| row.get(..16)?.try_into().ok()).map(Pid))
@@ -64,9 +72,9 @@ fn refused(rule: &str, text: &str) -> Refusal {
 fn is_person_parameter(resource_type: Option<ResourceType>, name: &str) -> bool {
     let name = name.strip_suffix(":Patient").unwrap_or(name);
     match resource_type {
-        Some(resource_type) => fhir::params::table(resource_type)
-            .by_code(name)
-            .is_some_and(|param| matches!(name, "patient" | "subject" | "beneficiary") && param.targets.contains(&ResourceType::Patient)),
+        Some(resource_type) => fhir::params::table(resource_type).by_code(name).is_some_and(|param| {
+            matches!(name, "patient" | "subject" | "beneficiary") && param.targets.contains(&ResourceType::Patient)
+        }),
         None => matches!(name, "patient" | "subject"),
     }
 }

@@ -14,10 +14,24 @@ pub(crate) const COUNT_MAX: usize = 1000;
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub(crate) struct PageToken {
     /// Position of the shelf when the first page was made: what was written since is not seen.
+    #[serde(with = "fixed_width")]
     pub(crate) sequence: u64,
     pub(crate) key: SortKey,
     /// The page ends before `key` instead of beginning behind it.
     pub(crate) back: bool,
+}
+
+/// A position in as many digits as any: the length of a sealed link must not follow what was written to the shelf.
+mod fixed_width {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{value:020}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
 }
 
 impl PageToken {

@@ -51,7 +51,13 @@ impl Query {
         Ok(Opened { receipt, resources })
     }
 
-    fn open_one(&self, pid: Pid, header: &Header, keys: &RowKeys, chunks: &[Bytes]) -> Result<Option<Vec<u8>>, Refusal> {
+    fn open_one(
+        &self,
+        pid: Pid,
+        header: &Header,
+        keys: &RowKeys,
+        chunks: &[Bytes],
+    ) -> Result<Option<Vec<u8>>, Refusal> {
         if header.body.is_none() {
             return Ok(None);
         }
@@ -103,13 +109,7 @@ impl Query {
     }
 
     /// Appends the entry of a refusal. The answer is `refusal` whether or not the person is known.
-    pub(crate) async fn refuse(
-        &self,
-        session: &Session,
-        view: &View,
-        query: String,
-        refusal: Refusal,
-    ) -> Refusal {
+    pub(crate) async fn refuse(&self, session: &Session, view: &View, query: String, refusal: Refusal) -> Refusal {
         let person = view.known.then_some(view.pid);
         let mut access = draft(&session.asker(), person, AccessKind::Denied, AccessOutcome::Denied, self.clock.now());
         view.decision.explain(&mut access);

@@ -141,7 +141,8 @@ pub enum PlatformKey {
 }
 
 impl PlatformKey {
-    pub const ALL: [PlatformKey; 6] = [Self::Index, Self::Commons, Self::Receipt, Self::Page, Self::Authority, Self::Token];
+    pub const ALL: [PlatformKey; 6] =
+        [Self::Index, Self::Commons, Self::Receipt, Self::Page, Self::Authority, Self::Token];
 }
 
 /// The keyring.

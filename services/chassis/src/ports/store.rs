@@ -36,8 +36,19 @@ pub enum Table {
 
 impl Table {
     pub const ALL: [Table; 13] = [
-        Self::State, Self::Header, Self::Version, Self::Body, Self::Verdict, Self::Submission, Self::Access,
-        Self::AccessHead, Self::PersonIndex, Self::CommonsIndex, Self::Quarantine, Self::Checkpoint, Self::Meta,
+        Self::State,
+        Self::Header,
+        Self::Version,
+        Self::Body,
+        Self::Verdict,
+        Self::Submission,
+        Self::Access,
+        Self::AccessHead,
+        Self::PersonIndex,
+        Self::CommonsIndex,
+        Self::Quarantine,
+        Self::Checkpoint,
+        Self::Meta,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -113,10 +124,18 @@ pub trait Store: Send + Sync {
     async fn get(&self, table: Table, partition: &[u8], key: &[u8]) -> Result<Option<Bytes>, StoreError>;
 
     /// Rows of one partition with `from <= key < to` (empty `to`: to the end), at most `limit`, ascending.
-    async fn range(&self, table: Table, partition: &[u8], from: &[u8], to: &[u8], limit: usize) -> Result<Page, StoreError>;
+    async fn range(
+        &self,
+        table: Table,
+        partition: &[u8],
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Page, StoreError>;
 
     /// The last `limit` rows of a partition with key < `before` (empty: from the end), descending.
-    async fn range_back(&self, table: Table, partition: &[u8], before: &[u8], limit: usize) -> Result<Page, StoreError>;
+    async fn range_back(&self, table: Table, partition: &[u8], before: &[u8], limit: usize)
+    -> Result<Page, StoreError>;
 
     /// True for the first caller with this key until `until` (milliseconds since 1970); durable before it returns, shared by
     /// all generations.

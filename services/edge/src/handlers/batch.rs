@@ -40,7 +40,8 @@ pub(crate) async fn bundle(
         }
         (ResourceType::Bundle, Some("batch")) => edge.batch(&session, form, id, &checked).await.map(Either::Right),
         _ => {
-            let text = "this door takes Bundles of type transaction and batch; send documents and collections to /fhir/Bundle";
+            let text =
+                "this door takes Bundles of type transaction and batch; send documents and collections to /fhir/Bundle";
             Err(Refusal::bad_request(vec![Problem::new(ProblemCode::Value, "Bundle.type", text)]))
         }
     }
@@ -71,6 +72,7 @@ impl Edge {
         let pid = match self.find_person(session, &draft).await? {
             About::Nobody => return self.write_commons(session, form, id, draft).await.map(Either::Right),
             About::Person(pid) => pid,
+            About::Doubtful => return Err(self.quarantine(session, id, &draft, raw).await),
             About::Unknown => match birth_patient(&draft).filter(|_| session.standing.has_right("persons.register")) {
                 Some((patient, local)) => self.bear(session, id, &patient.node, local(&id)).await?,
                 None => return Err(self.quarantine(session, id, &draft, raw).await),
@@ -78,7 +80,8 @@ impl Edge {
         };
         let (draft, mut names) = self.commit_commons(session, id, draft).await?;
         let items = items_of(&draft, &id.submission);
-        for (entry, item) in draft.entries.iter().zip(&items).filter(|(e, _)| e.resource_type == ResourceType::Patient) {
+        for (entry, item) in draft.entries.iter().zip(&items).filter(|(e, _)| e.resource_type == ResourceType::Patient)
+        {
             if !self.add_identifiers(session, (id, pid), &entry.node, item.local).await? {
                 return Err(self.quarantine(session, id, &draft, raw).await);
             }
@@ -117,7 +120,13 @@ impl Edge {
     }
 
     /// A submission of commons alone.
-    async fn write_commons(&self, session: &Session, form: Negotiation, id: RequestId, draft: Draft) -> Result<Plain, Refusal> {
+    async fn write_commons(
+        &self,
+        session: &Session,
+        form: Negotiation,
+        id: RequestId,
+        draft: Draft,
+    ) -> Result<Plain, Refusal> {
         let items = items_of(&draft, &id.submission);
         let pairs: Vec<(&Entry, ItemKey)> = draft.entries.iter().zip(items.iter().copied()).collect();
         let mut names = names_of_entries(&pairs, Pid::COMMONS);
@@ -130,7 +139,8 @@ impl Edge {
             Submitted::Later(submission) => return Err(later(&submission)),
         };
         let base_url = &self.deps.base_url;
-        let reply = Reply { base_url, pid: Pid::COMMONS, outcome: &outcome, changes: &changes, form, warnings: &warnings };
+        let reply =
+            Reply { base_url, pid: Pid::COMMONS, outcome: &outcome, changes: &changes, form, warnings: &warnings };
         let (status, headers, body) = reply.parts(shape)?;
         let plain = Plain::fhir(status, form.form(body));
         Ok(headers.into_iter().fold(plain, |plain, (name, value)| plain.with_header(name, value)))
@@ -147,7 +157,11 @@ impl Edge {
         }
         if let Some(entry) = commons.iter().find(|e| !matches!(e.wish, Wish::CreateIfNone(_))) {
             let text = "organisations, professionals, roles and places inside a person's Bundle are conditional creates (request.ifNoneExist)";
-            return Err(Refusal::unprocessable(vec![Problem::new(ProblemCode::BusinessRule, entry.path.clone(), text)]));
+            return Err(Refusal::unprocessable(vec![Problem::new(
+                ProblemCode::BusinessRule,
+                entry.path.clone(),
+                text,
+            )]));
         }
         let id = id.step("commons");
         let draft = Draft { entries: commons, form: Form::Transaction, warnings };
@@ -170,7 +184,13 @@ impl Edge {
     }
 
     /// Each entry by itself; one that fails says so in its own response.
-    async fn batch(&self, session: &Session, form: Negotiation, id: RequestId, checked: &Checked) -> Result<Plain, Refusal> {
+    async fn batch(
+        &self,
+        session: &Session,
+        form: Negotiation,
+        id: RequestId,
+        checked: &Checked,
+    ) -> Result<Plain, Refusal> {
         let one = |(index, entry): (usize, fhir::bundle::BundleEntry)| {
             let id = id.step(&format!("batch {index}"));
             async move {
@@ -213,7 +233,8 @@ fn batch_response(done: Result<Written, Refusal>) -> serde_json::Value {
 
 /// The Patient of a registration, and how its id follows from the request's.
 fn birth_patient(draft: &Draft) -> Option<(&Entry, impl Fn(&RequestId) -> schemas::LocalId)> {
-    let index = draft.entries.iter().position(|e| e.resource_type == ResourceType::Patient && e.wish == Wish::Create)?;
+    let index =
+        draft.entries.iter().position(|e| e.resource_type == ResourceType::Patient && e.wish == Wish::Create)?;
     let skipped = draft.entries[..index].iter().filter(|e| e.resource_type.is_commons()).count();
     Some((&draft.entries[index], move |id: &RequestId| schemas::LocalId::of_entry(&id.submission, index - skipped)))
 }
@@ -227,7 +248,11 @@ fn kind_of(changes: &[Change]) -> AccessKind {
 }
 
 pub(crate) fn later(submission: &schemas::SubmissionId) -> Refusal {
-    let mut problem = Problem::new(ProblemCode::Incomplete, "", "taken and durable; the verdict is not there yet, ask for it at Content-Location");
+    let mut problem = Problem::new(
+        ProblemCode::Incomplete,
+        "",
+        "taken and durable; the verdict is not there yet, ask for it at Content-Location",
+    );
     problem.severity = schemas::problem::Severity::Information;
     Refusal::new(202, vec![problem]).with_header("content-location", format!("/submissions/{submission}"))
 }

@@ -58,7 +58,11 @@ pub(crate) async fn update(
     session.require_scope(&path.0, Interaction::Update)?;
     let checked = check(&edge, &request, resource_type, &body)?;
     if checked.node.text("id").is_some_and(|id| id != path.1) {
-        return Err(Refusal::bad_request(vec![Problem::new(ProblemCode::Invariant, "id", "must be the id of the path")]));
+        return Err(Refusal::bad_request(vec![Problem::new(
+            ProblemCode::Invariant,
+            "id",
+            "must be the id of the path",
+        )]));
     }
     let id = known_id(&path.1)?;
     let draft = Draft::single(checked, Wish::Update { id, if_match: if_match(&request)? });

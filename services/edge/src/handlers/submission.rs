@@ -25,7 +25,9 @@ pub(crate) async fn status(
     let id: SubmissionId = path.parse().map_err(|_| Refusal::not_found())?;
     let store = &edge.deps.store;
     let row = store.get(Table::Submission, &id.0, b"").await.map_err(|e| Refusal::internal(&e))?;
-    let Some(pid) = row.and_then(|row| row.get(..16)?.try_into().ok()).map(Pid) else { return Err(Refusal::not_found()) };
+    let Some(pid) = row.and_then(|row| row.get(..16)?.try_into().ok()).map(Pid) else {
+        return Err(Refusal::not_found());
+    };
     let sealed = store.get(Table::Verdict, &pid.0, &id.0).await.map_err(|e| Refusal::internal(&e))?;
     let Some(sealed) = sealed else { return Err(Refusal::not_found()) };
     let key = edge.deps.keys.record_key(pid, Bucket::Long).await.map_err(|_| Refusal::not_found())?;
@@ -39,14 +41,24 @@ pub(crate) async fn status(
 
 fn told(id: &SubmissionId, pid: Pid, outcome: &Outcome) -> serde_json::Value {
     let (status, details) = match &outcome.result {
-        OutcomeResult::Accepted(_) if pid == Pid::QUARANTINE => ("quarantined", serde_json::json!({
-            "what": "the person is not known or in doubt; send the record again when the person is registered"
-        })),
+        OutcomeResult::Accepted(_) if pid == Pid::QUARANTINE => (
+            "quarantined",
+            serde_json::json!({
+                "what": "the person is not known or in doubt; send the record again when the person is registered"
+            }),
+        ),
         OutcomeResult::Accepted(written) => {
             let items: Vec<_> = written
                 .iter()
                 .filter(|w| w.effect != Effect::None)
-                .map(|w| format!("{}/{}/_history/{}", w.item.resource_type, ResourceId { pid, local: w.item.local }, w.version))
+                .map(|w| {
+                    format!(
+                        "{}/{}/_history/{}",
+                        w.item.resource_type,
+                        ResourceId { pid, local: w.item.local },
+                        w.version
+                    )
+                })
                 .collect();
             ("accepted", serde_json::json!(items))
         }

@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, web};
 use chassis::auth::person::SignIn;
+use chassis::auth::tokens::TokenError;
 use chassis::auth::tokens::{TokenForm, TokenResponse};
 use chassis::http::{PeerCertificate, Plain};
-use chassis::auth::tokens::TokenError;
 use serde::Deserialize;
 
 use crate::Edge;

@@ -50,7 +50,8 @@ pub(crate) async fn open(
     let command = Command::OpenVisit { visit, facility, kind: new.kind, team: new.team, proof: new.proof };
     let answer = act(&edge, &session, (pid, id), (Action::OpenVisit, command)).await?;
     let visit_id = ResourceId { pid, local: visit };
-    Ok(answer(201, serde_json::json!({"visit": visit_id.to_string(), "status": "open"})).with_header("location", format!("/visits/{visit_id}")))
+    Ok(answer(201, serde_json::json!({"visit": visit_id.to_string(), "status": "open"}))
+        .with_header("location", format!("/visits/{visit_id}")))
 }
 
 /// `POST /visits/{id}/close`

@@ -69,7 +69,9 @@ impl Query {
         let mut input = input(session, state, Action::Check);
         input.order = Some(order.clone());
         let day_ago = session.now - 86_400_000;
-        let by_me = |(at, who): &&(i64, schemas::PractitionerId)| *at > day_ago && session.caller.practitioner.as_ref() == Some(who);
+        let by_me = |(at, who): &&(i64, schemas::PractitionerId)| {
+            *at > day_ago && session.caller.practitioner.as_ref() == Some(who)
+        };
         let cancelled = u32::try_from(state.checks_cancelled.iter().filter(by_me).count()).unwrap_or(u32::MAX);
         input.counters = Some(Counters { checks_cancelled_day: cancelled, ..Counters::default() });
         Arc::new(self.policies.decide(&input))
@@ -126,9 +128,9 @@ fn read_order(node: &Node) -> Result<Asked, Refusal> {
         _ => None,
     };
     let wrong = |path: &str, text: &str| Refusal::unprocessable(vec![Problem::new(ProblemCode::Required, path, text)]);
-    let order = order.filter(|o| o.text("resourceType") == Some("MedicationRequest")).ok_or_else(|| {
-        wrong("", "send a MedicationRequest, or Parameters with a parameter `order` that holds one")
-    })?;
+    let order = order
+        .filter(|o| o.text("resourceType") == Some("MedicationRequest"))
+        .ok_or_else(|| wrong("", "send a MedicationRequest, or Parameters with a parameter `order` that holds one"))?;
     let medicine = medicines::read(ResourceType::MedicationRequest, order);
     if medicine.classes.is_empty() {
         let text = "no code that can be compared: send a YJ code or a general-name code";

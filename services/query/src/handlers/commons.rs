@@ -75,7 +75,8 @@ async fn search(
     let session = query.gate.admit(request, info)?;
     session.require_scope(type_name, Interaction::Search)?;
     let handling = if form.prefer.lenient { Handling::Lenient } else { Handling::Strict };
-    let search = Search::parse_at(&query.base_url, Some(resource_type), &params, handling).map_err(Refusal::bad_request)?;
+    let search =
+        Search::parse_at(&query.base_url, Some(resource_type), &params, handling).map_err(Refusal::bad_request)?;
     let headers = query.commons_of_type(resource_type).await?;
     let shelf: HeaderShelf<'_> = headers.iter().map(AsRef::as_ref).collect();
     let matcher = search.on(&shelf);

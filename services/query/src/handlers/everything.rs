@@ -36,7 +36,9 @@ impl Limits {
         let (types, offset) = (Vec::new(), 0);
         let mut limits = Self { start: i64::MIN, end: i64::MAX, since: i64::MIN, types, count: EVERYTHING_MAX, offset };
         for (name, value) in params {
-            let bad = || Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name.clone(), "this value does not read")]);
+            let bad = || {
+                Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name.clone(), "this value does not read")])
+            };
             match name.as_str() {
                 "start" => limits.start = fhir::dates::interval(value).ok_or_else(bad)?.0,
                 "end" => limits.end = fhir::dates::interval(value).ok_or_else(bad)?.1,
@@ -45,7 +47,12 @@ impl Limits {
                 "_offset" => limits.offset = value.parse().map_err(|_| bad())?,
                 "_type" => limits.types = value.split(',').map(parse_type).collect::<Result<_, _>>()?,
                 "_format" | "_pretty" => {}
-                _ => return Err(Refusal::not_supported(name.clone(), "$everything takes start, end, _since, _type, _count")),
+                _ => {
+                    return Err(Refusal::not_supported(
+                        name.clone(),
+                        "$everything takes start, end, _since, _type, _count",
+                    ));
+                }
             }
         }
         Ok(limits)

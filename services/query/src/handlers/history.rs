@@ -88,7 +88,9 @@ impl Window {
     fn parse(params: &Params) -> Result<Self, Refusal> {
         let mut window = Self { count: COUNT, since: i64::MIN };
         for (name, value) in params {
-            let bad = || Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name.clone(), "this value does not read")]);
+            let bad = || {
+                Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name.clone(), "this value does not read")])
+            };
             match name.as_str() {
                 "_count" => window.count = value.parse::<usize>().map_err(|_| bad())?.min(COUNT_MAX),
                 "_since" => window.since = fhir::dates::interval(value).ok_or_else(bad)?.0,
@@ -151,4 +153,3 @@ impl Query {
         Ok(Answer::about_person(opened.receipt, 200, form.form(bundle.finish())))
     }
 }
-

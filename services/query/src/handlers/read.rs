@@ -71,7 +71,12 @@ async fn read_version(
 }
 
 /// The admitted header of the version asked for.
-async fn find_version(query: &Query, view: &View, item: &ItemKey, version: Option<u32>) -> Result<Option<Arc<Header>>, Refusal> {
+async fn find_version(
+    query: &Query,
+    view: &View,
+    item: &ItemKey,
+    version: Option<u32>,
+) -> Result<Option<Arc<Header>>, Refusal> {
     let newest = query.admitted(view, item).await.map_err(|e| query.failed(&e))?;
     let Some(version) = version else { return Ok(newest) };
     if newest.as_ref().is_none_or(|h| h.version == version) {
@@ -97,13 +102,18 @@ async fn answer(
     let mut opened = query.release(session, view, looked).await?;
     let Some(header) = headers.first() else { return Err(Refusal::not_found().with_receipt(&opened.receipt)) };
     let Some(resource) = opened.resources.pop().flatten() else {
-        return Err(Refusal::new(410, vec![schemas::Problem::new(schemas::ProblemCode::NotFound, "", "this resource was deleted")])
-            .with_receipt(&opened.receipt));
+        return Err(Refusal::new(
+            410,
+            vec![schemas::Problem::new(schemas::ProblemCode::NotFound, "", "this resource was deleted")],
+        )
+        .with_receipt(&opened.receipt));
     };
     let etag = format!("W/\"{}\"", header.version);
-    let same = request.headers().get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(|tags| {
-        tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*")
-    });
+    let same = request
+        .headers()
+        .get(header::IF_NONE_MATCH)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*"));
     let answer = match same {
         true => Answer::about_person(opened.receipt, 304, Vec::new()),
         false => Answer::about_person(opened.receipt, 200, form.form(resource)),

@@ -8,6 +8,7 @@ use std::sync::mpsc::Sender;
 
 use chassis::clock::Clock;
 use chassis::ports::log::{Append, Appended, LogError};
+use chassis::telemetry::metrics;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
 
@@ -128,8 +129,10 @@ impl Shared {
         };
         // Held until the records are visible, so that a copy of the log never sees a commit half taken in.
         let mut writer = self.writer.lock();
+        let (records, started) = (groups.iter().map(|g| g.records.len()).sum(), std::time::Instant::now());
         match writer.commit(&around, groups.iter().flat_map(|g| &g.records)) {
             Ok(done) => {
+                metrics::log_commit(records, started.elapsed().as_secs_f64());
                 let mut from = 0;
                 let answers: Vec<_> = groups
                     .into_iter()
