@@ -1,4 +1,4 @@
-//! Example data made by others, read from where it lies (`/work/shared/data`), never copied.
+//! Example data made by others, read from where it lies (`../shared/data`), never copied.
 
 use std::path::{Path, PathBuf};
 
