@@ -92,9 +92,6 @@ pub async fn run(options: &Options) -> Result<Report> {
     if options.wants("everything") {
         run.everything(&world, &server, &reader).await?;
     }
-    if options.wants("create") {
-        run.creates(&world, &server, &reader).await?;
-    }
     run.decisions(&server.metrics().await?, &before);
     server.stop()?;
     if options.wants("search") {
@@ -102,6 +99,10 @@ pub async fn run(options: &Options) -> Result<Report> {
     }
     if options.wants("start") {
         run.start(&world).await?;
+    }
+    // Last on the set: what is created is not in the world that the other scenarios compare with.
+    if options.wants("create") {
+        run.creates(&world).await?;
     }
     if options.wants("synthea") {
         run.synthea().await?;
@@ -131,6 +132,9 @@ impl Run<'_> {
             let same = world.shelves.len() == options.persons && world.len() == options.persons * options.each;
             ensure!(same, "`{}` holds another set: name another --work or remove it", data.display());
             return Ok(world);
+        }
+        if data.exists() {
+            std::fs::remove_dir_all(&data)?;
         }
         let mut world = World::prepare(&options.kiroku, &data, options.shape.seed)?;
         let server = options.serving(&options.set, &[]).start().await?;
@@ -197,9 +201,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn creates(&mut self, world: &World, server: &Server, reader: &Arc<Tokens>) -> Result<()> {
+    /// Afterwards the shelves hold more than the file of the world says: the next run fills anew.
+    async fn creates(&mut self, world: &World) -> Result<()> {
+        std::fs::remove_file(World::file(&self.options.data(&self.options.set)))?;
+        let server = &self.options.serving(&self.options.set, &[]).start().await?;
         let shape = &self.options.shape;
-        let writer = world.writer(server).await?;
+        let (writer, reader) = (world.writer(server).await?, &world.reader(server).await?);
         let job = Arc::new(Create::new(world)?);
         let target = Target { what: "create", server, job: job.clone(), tokens: Some(writer) };
         let mut rows = target.saturate(shape).await?;
