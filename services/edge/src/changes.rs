@@ -6,7 +6,7 @@ use fhir::json::Node;
 use schemas::header::ItemMeta;
 use schemas::shelf::Objection;
 use schemas::submission::{Change, Op};
-use schemas::{ItemKey, LocalId, OrganisationId, Pid, Problem, ProblemCode, ResourceType, SubmissionId};
+use schemas::{ItemKey, LocalId, OrganisationId, Problem, ProblemCode, ResourceType, SubmissionId};
 
 use crate::draft::{Draft, Entry, Wish};
 use crate::references::Names;
@@ -24,14 +24,14 @@ pub(crate) fn items_of(draft: &Draft, submission: &SubmissionId) -> Vec<ItemKey>
 }
 
 /// All changes of a draft, or all that is wrong with it.
-pub(crate) fn build_changes(draft: Draft, items: &[ItemKey], names: &Names, pid: Pid) -> Result<Vec<Change>, Refusal> {
+pub(crate) fn build_changes(draft: Draft, items: &[ItemKey], names: &Names) -> Result<Vec<Change>, Refusal> {
     let whole = (draft.form == crate::draft::Form::Document).then(|| (items[0], draft.entries[0].node.clone()));
     let whole_class = whole.as_ref().and_then(|(_, node)| classify(ResourceType::Bundle, node));
     let mut changes = Vec::with_capacity(draft.entries.len());
     let mut problems = Vec::new();
     for (entry, item) in draft.entries.into_iter().zip(items) {
         let part = entry.in_document.then_some(()).and(whole.as_ref()).map(|(bundle, _)| *bundle);
-        match build_change(entry, *item, names, (pid, part, whole_class.as_ref())) {
+        match build_change(entry, *item, names, (part, whole_class.as_ref())) {
             Ok(change) => changes.push(change),
             Err(mut found) => problems.append(&mut found),
         }
@@ -43,7 +43,7 @@ fn build_change(
     entry: Entry,
     item: ItemKey,
     names: &Names,
-    (pid, part_of, whole): (Pid, Option<ItemKey>, Option<&Class>),
+    (part_of, whole): (Option<ItemKey>, Option<&Class>),
 ) -> Result<Change, Vec<Problem>> {
     let op = match entry.wish {
         Wish::Create => Op::Create,
@@ -68,7 +68,7 @@ fn build_change(
     if entry.resource_type != ResourceType::Bundle {
         fhir::bundle::rewrite_references(&mut node, &|text| names.get(text).cloned());
     }
-    let (consent, objection) = meaning(entry.resource_type, &node, pid, item).map_err(|problems| {
+    let (consent, objection) = meaning(entry.resource_type, &node, item).map_err(|problems| {
         problems.into_iter().map(|p| Problem { path: within(&entry.path, &p.path), ..p }).collect::<Vec<_>>()
     })?;
     let period = fhir::extract::clinical_period(entry.resource_type, &node);
@@ -111,7 +111,7 @@ fn commons_class() -> Class {
 type Meaning = (Option<schemas::consent::ConsentArtefact>, Option<Objection>);
 
 /// What a Consent means to the rules; one that cannot be enforced is refused.
-fn meaning(resource_type: ResourceType, node: &Node, _pid: Pid, item: ItemKey) -> Result<Meaning, Vec<Problem>> {
+fn meaning(resource_type: ResourceType, node: &Node, item: ItemKey) -> Result<Meaning, Vec<Problem>> {
     if resource_type != ResourceType::Consent {
         return Ok((None, None));
     }

@@ -3,24 +3,11 @@
 use chassis::http::Refusal;
 use chassis::session::Session;
 use policies::{Assurance, Decision, Input, Person, Proof, ProofIssuer, Stage, Wanted, Write};
-use schemas::consent::ConsentStatus;
-use schemas::submission::{Change, Op};
+use schemas::submission::Change;
 use schemas::vocab::Action;
 use schemas::{Pid, Problem, ProblemCode};
 
 use crate::Edge;
-
-/// The action that a change takes.
-pub(crate) fn action_of(change: &Change) -> Action {
-    match (&change.op, &change.objection, &change.consent) {
-        (Op::Delete { .. }, _, _) => Action::Delete,
-        (_, Some(_), _) => Action::Object,
-        (_, None, Some(consent)) if consent.status == ConsentStatus::Active => Action::GiveConsent,
-        (_, None, Some(_)) => Action::WithdrawConsent,
-        (Op::Update { .. } | Op::UpdateMatch(_), None, None) => Action::Update,
-        (Op::Create | Op::CreateIfNone(_), None, None) => Action::Create,
-    }
-}
 
 impl Edge {
     /// Asks the policy for each action of the changes. The last permit is returned, for the entry.
@@ -35,26 +22,15 @@ impl Edge {
             assurance: Assurance::ReaderPin,
             authenticated_at,
         });
-        let mut asked: Vec<(Action, Vec<&Change>)> = Vec::new();
-        for change in changes {
-            let action = action_of(change);
-            let alone = change.consent.is_some();
-            match asked.iter_mut().find(|(a, _)| *a == action && !alone) {
-                Some((_, group)) => group.push(change),
-                None => asked.push((action, vec![change])),
-            }
-        }
         let mut last = None;
-        for (action, group) in asked {
+        for (action, group) in domain::by_action(changes) {
             let decision = self.deps.policies.decide(&door_input(session, (pid, attestation), action, &group));
             if !decision.is_permit() {
                 return Err(Box::new(decision));
             }
             last = Some(decision);
         }
-        last.ok_or_else(|| {
-            Box::new(self.deps.policies.decide(&door_input(session, (pid, attestation), Action::Create, &[])))
-        })
+        Ok(last.expect("a submission about a person has an entry about her"))
     }
 
     /// Asks the policy for an action without changes (visits).

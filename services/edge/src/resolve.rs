@@ -34,6 +34,9 @@ pub(crate) struct Indexed {
 impl Edge {
     /// Finds the person of all entries; refuses a mixture, naming the entry.
     pub(crate) async fn find_person(&self, session: &Session, draft: &Draft) -> Result<About, Refusal> {
+        if draft.entries.iter().all(|e| e.resource_type.is_commons()) {
+            return Ok(About::Nobody);
+        }
         let mut found: Option<Pid> = session.caller.person;
         let mut unknown = false;
         self.refuse_strangers(draft)?;
@@ -51,7 +54,6 @@ impl Edge {
             Some(_) if unknown && session.caller.person.is_none() => Ok(About::Doubtful),
             Some(pid) => Ok(About::Person(pid)),
             None if unknown => Ok(About::Unknown),
-            None if draft.entries.iter().all(|e| e.resource_type.is_commons()) => Ok(About::Nobody),
             None => Err(nameless(draft)),
         }
     }

@@ -7,7 +7,6 @@ use domain::{Current, Facts};
 use policies::{
     Actor, ActorType, Input, Link, ObjectionFact, Person, Policies, Stage, VisitFact, Wanted, Write, reasons,
 };
-use schemas::consent::ConsentStatus;
 use schemas::header::Header;
 use schemas::shelf::PersonState;
 use schemas::submission::{Change, Command, Op, OutcomeResult, Submission};
@@ -85,42 +84,19 @@ fn refusals(
     changes: &[Change],
     now: i64,
 ) -> Vec<Problem> {
-    let mut actions: Vec<(Action, Vec<&Change>)> = Vec::new();
-    match &submission.command {
-        Command::OpenVisit { .. } => actions.push((Action::OpenVisit, Vec::new())),
-        Command::CloseVisit { .. } => actions.push((Action::CloseVisit, Vec::new())),
-        Command::Write(_) => {
-            for change in changes {
-                let action = action_of(change);
-                match actions.iter_mut().find(|(a, _)| *a == action && !is_single(action)) {
-                    Some((_, group)) => group.push(change),
-                    None => actions.push((action, vec![change])),
-                }
-            }
+    let actions = match &submission.command {
+        Command::OpenVisit { .. } => vec![(Action::OpenVisit, Vec::new())],
+        Command::CloseVisit { .. } => vec![(Action::CloseVisit, Vec::new())],
+        Command::Write(_) => domain::by_action(changes),
+        Command::Born { .. } | Command::SetLink { .. } | Command::CancelCheck { .. } | Command::Quarantine { .. } => {
+            Vec::new()
         }
-        Command::Born { .. } | Command::SetLink { .. } | Command::CancelCheck { .. } | Command::Quarantine { .. } => {}
-    }
+    };
     let problem = |(action, group): (Action, Vec<&Change>)| {
         let decision = policies.decide(&input(state, submission, action, &group, now));
         (!decision.is_permit()).then(|| refusal(&decision))
     };
     actions.into_iter().filter_map(problem).take(1).collect()
-}
-
-/// Consents and objections are decided one by one: each is a fact of its own.
-fn is_single(action: Action) -> bool {
-    matches!(action, Action::GiveConsent | Action::WithdrawConsent | Action::Object)
-}
-
-fn action_of(change: &Change) -> Action {
-    match (&change.op, &change.objection, &change.consent) {
-        (Op::Delete { .. }, _, _) => Action::Delete,
-        (_, Some(_), _) => Action::Object,
-        (_, None, Some(consent)) if consent.status == ConsentStatus::Active => Action::GiveConsent,
-        (_, None, Some(_)) => Action::WithdrawConsent,
-        (Op::Update { .. } | Op::UpdateMatch(_), None, None) => Action::Update,
-        (Op::Create | Op::CreateIfNone(_), None, None) => Action::Create,
-    }
 }
 
 fn input(state: &PersonState, submission: &Submission, action: Action, group: &[&Change], now: i64) -> Input {

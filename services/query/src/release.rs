@@ -27,6 +27,12 @@ pub(crate) struct Looked<'a> {
     pub(crate) subject: String,
 }
 
+impl<'a> Looked<'a> {
+    pub(crate) fn new(kind: AccessKind, query: String, headers: &'a [Arc<Header>]) -> Self {
+        Self { kind, query, headers, subject: String::new() }
+    }
+}
+
 /// Opened items, ready to be written into an answer.
 pub(crate) struct Opened {
     pub(crate) receipt: Receipt,

@@ -40,6 +40,16 @@ impl Query {
     /// State and decision for one (actor, person, purpose, action). `None`, a pid that nobody has and a person that the token
     /// is not for are all somebody unknown.
     pub(crate) async fn view(&self, session: &Session, pid: Option<Pid>, action: Action) -> Result<View, ShelfError> {
+        self.view_by(session, pid, |state| self.decide(session, state, action)).await
+    }
+
+    /// [`Query::view`] with a decision that depends on more than the action.
+    pub(crate) async fn view_by(
+        &self,
+        session: &Session,
+        pid: Option<Pid>,
+        decide: impl FnOnce(&PersonState) -> Arc<Decision>,
+    ) -> Result<View, ShelfError> {
         let asked = pid.filter(|pid| pid.is_person() && session.caller.may_ask_about(*pid));
         let found = match asked {
             Some(pid) => self.state(pid).await?,
@@ -47,7 +57,7 @@ impl Query {
         };
         let known = found.is_some();
         let state = found.unwrap_or_else(|| Arc::new(nobody(pid.unwrap_or_else(Pid::random))));
-        let decision = self.decide(session, &state, action);
+        let decision = decide(&state);
         // Nothing lies on the shelf of a fresh pid, whoever was asked for.
         let pid = if known { state.pid } else { Pid::random() };
         Ok(View { pid, known, state, decision })

@@ -4,7 +4,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use schemas::problem::operation_outcome;
-use schemas::{Problem, ProblemCode};
+use schemas::{Problem, ProblemCode, ResourceType};
 
 use super::answer::{FHIR_JSON, leave_uncompressed};
 
@@ -168,6 +168,15 @@ impl Refusal {
             tracing::info!(status = self.status, kinds = ?kinds(), rules = ?rules(), "request refused");
         }
     }
+}
+
+/// The type that a path names; an unknown one is told with the list.
+pub fn parse_type(text: &str) -> Result<ResourceType, Refusal> {
+    text.parse().map_err(|_| {
+        let known: Vec<_> = ResourceType::ALL.iter().map(|t| t.as_str()).collect();
+        let text = format!("this type is not kept here; the types are {}", known.join(", "));
+        Refusal::one(404, ProblemCode::NotSupported, text)
+    })
 }
 
 impl std::fmt::Display for Refusal {

@@ -90,7 +90,7 @@ impl Edge {
         names.extend(names_of_entries(&pairs, pid));
         self.resolve_references(&draft, pid, &mut names).await?;
         let (shape, warnings) = (draft.form, draft.warnings.clone());
-        let changes = build_changes(draft, &items, &names, pid)?;
+        let changes = build_changes(draft, &items, &names)?;
         self.write_changes(session, (form, shape), (id, pid), changes, &warnings).await
     }
 
@@ -132,7 +132,7 @@ impl Edge {
         let mut names = names_of_entries(&pairs, Pid::COMMONS);
         self.resolve_references(&draft, Pid::COMMONS, &mut names).await?;
         let (shape, warnings) = (draft.form, draft.warnings.clone());
-        let changes = build_changes(draft, &items, &names, Pid::COMMONS)?;
+        let changes = build_changes(draft, &items, &names)?;
         session.require_right("records.write")?;
         let outcome = match self.submit(session, Pid::COMMONS, id, Command::Write(changes.clone())).await? {
             Submitted::Outcome(outcome) => outcome,
@@ -170,7 +170,7 @@ impl Edge {
         let mut names = names_of_entries(&pairs, Pid::COMMONS);
         self.resolve_references(&draft, Pid::COMMONS, &mut names).await?;
         let entries = draft.entries.clone();
-        let changes = build_changes(draft, &items, &names, Pid::COMMONS)?;
+        let changes = build_changes(draft, &items, &names)?;
         match self.submit(session, Pid::COMMONS, id, Command::Write(changes)).await? {
             Submitted::Later(submission) => Err(later(&submission)),
             Submitted::Outcome(outcome) => match &outcome.result {
@@ -240,7 +240,7 @@ fn birth_patient(draft: &Draft) -> Option<(&Entry, impl Fn(&RequestId) -> schema
 }
 
 fn kind_of(changes: &[Change]) -> AccessKind {
-    match changes.first().map(crate::policy::action_of) {
+    match changes.first().map(domain::action_of) {
         Some(Action::GiveConsent | Action::WithdrawConsent | Action::Object) => AccessKind::Consent,
         _ if changes.iter().any(|c| c.consent.is_some() && !matches!(c.op, Op::Delete { .. })) => AccessKind::Consent,
         _ => AccessKind::Write,

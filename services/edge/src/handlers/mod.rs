@@ -9,7 +9,7 @@ pub(crate) mod visit;
 use actix_web::HttpRequest;
 use chassis::http::Refusal;
 use openssl::sha::Sha256;
-use schemas::{ClientId, Pid, Problem, ProblemCode, ResourceType, SubmissionId};
+use schemas::{ClientId, Pid, Problem, ProblemCode, SubmissionId};
 
 use crate::Edge;
 use crate::submit::RequestId;
@@ -19,15 +19,6 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Header with the signature of the person's card over a challenge, taken by a desk's reader.
 const CARD: &str = "kiroku-card";
-
-/// The type of a path; an unknown one is told with the list.
-pub(crate) fn parse_type(text: &str) -> Result<ResourceType, Refusal> {
-    text.parse().map_err(|_| {
-        let known: Vec<_> = ResourceType::ALL.iter().map(|t| t.as_str()).collect();
-        let text = format!("this type is not kept here; the types are {}", known.join(", "));
-        Refusal::new(404, vec![Problem::new(ProblemCode::NotSupported, "", text)])
-    })
-}
 
 /// Submission id and hash of a request: method, path, conditions and body.
 pub(crate) async fn request_id(

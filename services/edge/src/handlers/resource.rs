@@ -3,12 +3,12 @@
 use actix_web::{Either, HttpRequest, web};
 use bytes::Bytes;
 use chassis::auth::scopes::Interaction;
-use chassis::http::{Negotiation, Plain, Refusal, RequestInfo, require_json};
+use chassis::http::{Negotiation, Plain, Refusal, RequestInfo, parse_type, require_json};
 use chassis::release::Answer;
 use fhir::check::{Checked, check_resource};
 use schemas::{Problem, ProblemCode, ResourceId, ResourceType};
 
-use super::{if_match, parse_type, request_id};
+use super::{if_match, request_id};
 use crate::Edge;
 use crate::draft::{Draft, Wish};
 

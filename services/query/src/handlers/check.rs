@@ -7,8 +7,11 @@ use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use chassis::auth::scopes::Interaction;
 use chassis::http::{Negotiation, Refusal, RequestInfo};
+use chassis::ports::store::Table;
 use chassis::release::Answer;
 use chassis::session::Session;
+use chassis::shelf::RowError;
+use chassis::shelves::ShelfError;
 use domain::safety::{Clash, Drug, PastDrug, find_clashes};
 use fhir::json::{Limits, Node, parse};
 use fhir::medicines::{self, Medicine};
@@ -50,8 +53,8 @@ pub(crate) async fn by_post(
     session.require_scope("MedicationRequest", Interaction::Search)?;
     let node = parse(&body, &Limits::default()).map_err(|p| Refusal::bad_request(vec![p]))?;
     let asked = read_order(&node)?;
-    let mut view = query.view(&session, asked.person, Action::Check).await.map_err(|e| query.failed(&e))?;
-    view.decision = query.decide_check(&session, &view.state, &asked.order);
+    let decide = |state: &PersonState| query.decide_check(&session, state, &asked.order);
+    let view = query.view_by(&session, asked.person, decide).await.map_err(|e| query.failed(&e))?;
     let text = "MedicationRequest/$check".to_owned();
     if !view.decision.is_permit() {
         let refusal = Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", "not available"));
@@ -88,7 +91,9 @@ impl Query {
                     continue;
                 }
                 let body = self.safety_shelves.body_inside(view.pid, &header).await.map_err(|e| self.failed(&e))?;
-                let Ok(node) = parse(&body, &Limits::default()) else { continue };
+                // Damage is said: a medicine that was skipped could be the one that clashes.
+                let node = parse(&body, &Limits::default())
+                    .map_err(|_| self.failed(&ShelfError::row(Table::Body, RowError::Form)))?;
                 let medicine = medicines::read(resource_type, &node);
                 if let Some(start_day) = medicine.start_day.filter(|_| is_live(&node)) {
                     past.push(PastDrug { drug: Drug { classes: medicine.classes }, start_day, days: medicine.days });

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use chassis::auth::scopes::Interaction;
-use chassis::http::{Negotiation, Plain, Refusal, RequestInfo};
+use chassis::http::{Negotiation, Plain, Refusal, RequestInfo, parse_type};
 use fhir::search::{Handling, HeaderShelf, Query as Search};
 use schemas::header::Header;
 use schemas::{ItemKey, Pid, ResourceId, ResourceType};
 
-use super::parse_type;
 use crate::Query;
 use crate::page::{BundleWriter, COUNT, COUNT_MAX};
 

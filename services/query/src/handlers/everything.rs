@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use chassis::auth::scopes::Interaction;
-use chassis::http::{Negotiation, Refusal, RequestInfo};
+use chassis::http::{Negotiation, Refusal, RequestInfo, parse_type};
 use chassis::release::Answer;
 use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{Pid, Problem, ProblemCode, ResourceType};
 
-use super::{parse_id, parse_type, query_text};
+use super::{parse_id, query_text};
 use crate::Query;
 use crate::find::Named;
 use crate::page::BundleWriter;
@@ -88,7 +88,7 @@ pub(crate) async fn of_patient(
     headers.retain(|h| limits.admit(h));
     let total = headers.len();
     let page: Vec<_> = headers.into_iter().skip(limits.offset).take(limits.count).collect();
-    let looked = Looked { kind: AccessKind::Export, query: asked, headers: &page, subject: String::new() };
+    let looked = Looked::new(AccessKind::Export, asked, &page);
     let opened = query.release(&session, &view, looked).await?;
     let mut links = Vec::new();
     let behind = limits.offset + page.len();

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use chassis::auth::scopes::Interaction;
-use chassis::http::{Negotiation, Refusal, RequestInfo};
+use chassis::http::{Negotiation, Refusal, RequestInfo, parse_type};
 use chassis::release::Answer;
 use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{ItemKey, LocalId, Problem, ProblemCode, ResourceType};
 
-use super::{parse_id, parse_type, query_text};
+use super::{parse_id, query_text};
 use crate::Query;
 use crate::page::{BundleWriter, COUNT, COUNT_MAX};
 use crate::release::Looked;
@@ -45,7 +45,7 @@ pub(crate) async fn of_instance(
         versions = query.versions(&view, newest).await?;
     }
     if versions.is_empty() {
-        let looked = Looked { kind: AccessKind::Read, query: asked, headers: &[], subject: String::new() };
+        let looked = Looked::new(AccessKind::Read, asked, &[]);
         let opened = query.release(&session, &view, looked).await?;
         return Err(Refusal::not_found().with_receipt(&opened.receipt));
     }
@@ -133,7 +133,7 @@ impl Query {
         versions.retain(|h| h.last_updated >= window.since);
         let total = versions.len();
         versions.truncate(window.count);
-        let looked = Looked { kind: AccessKind::Read, query: asked, headers: &versions, subject: String::new() };
+        let looked = Looked::new(AccessKind::Read, asked, &versions);
         let opened = self.release(session, view, looked).await?;
         let mut bundle = BundleWriter::new("history", Some(total), &[]);
         for (header, resource) in versions.iter().zip(&opened.resources) {

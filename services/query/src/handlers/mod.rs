@@ -7,17 +7,7 @@ pub(crate) mod history;
 pub(crate) mod read;
 pub(crate) mod search;
 
-use chassis::http::Refusal;
-use schemas::{ResourceId, ResourceType};
-
-/// The type of a path; an unknown one is told with the list.
-pub(crate) fn parse_type(text: &str) -> Result<ResourceType, Refusal> {
-    text.parse().map_err(|_| {
-        let known: Vec<_> = ResourceType::ALL.iter().map(|t| t.as_str()).collect();
-        let text = format!("this type is not kept here; the types are {}", known.join(", "));
-        Refusal::new(404, vec![schemas::Problem::new(schemas::ProblemCode::NotSupported, "", text)])
-    })
-}
+use schemas::ResourceId;
 
 /// The id of a path; one that we cannot have given is the same as an unknown one.
 pub(crate) fn parse_id(text: &str) -> Option<ResourceId> {

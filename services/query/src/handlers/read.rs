@@ -5,14 +5,14 @@ use std::sync::Arc;
 use actix_web::http::header;
 use actix_web::{HttpRequest, web};
 use chassis::auth::scopes::Interaction;
-use chassis::http::{Negotiation, Refusal, RequestInfo};
+use chassis::http::{Negotiation, Refusal, RequestInfo, parse_type};
 use chassis::release::Answer;
 use chassis::session::Session;
 use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{ItemKey, LocalId, Pid};
 
-use super::{parse_id, parse_type};
+use super::parse_id;
 use crate::Query;
 use crate::release::Looked;
 use crate::view::View;
@@ -98,7 +98,7 @@ async fn answer(
     // Absent and withheld alike cost an entry of the same form: the item's name as it was asked for.
     let headers: Vec<Arc<Header>> = header.into_iter().collect();
     let asked = format!("{}/{}", item.resource_type, item.local);
-    let looked = Looked { kind: AccessKind::Read, query: asked, headers: &headers, subject: String::new() };
+    let looked = Looked::new(AccessKind::Read, asked, &headers);
     let mut opened = query.release(session, view, looked).await?;
     let Some(header) = headers.first() else { return Err(Refusal::not_found().with_receipt(&opened.receipt)) };
     let Some(resource) = opened.resources.pop().flatten() else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use chassis::auth::scopes::Interaction;
-use chassis::http::{Negotiation, Refusal, RequestInfo};
+use chassis::http::{Negotiation, Refusal, RequestInfo, parse_type};
 use chassis::release::Answer;
 use chassis::session::Session;
 use fhir::search::{Handling, HeaderShelf, Query as Search, Summary, Total};
@@ -13,7 +13,7 @@ use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{ItemKey, Pid, Problem, ProblemCode, ResourceId, ResourceType};
 
-use super::{parse_type, query_text};
+use super::query_text;
 use crate::Query;
 use crate::find::Named;
 use crate::page::{self, BundleWriter, COUNT, COUNT_MAX, PageToken};
@@ -238,7 +238,7 @@ impl Query {
             false => found.page.iter().chain(&found.included).cloned().collect(),
         };
         let asked = query_text(search.resource_type.map_or("", ResourceType::as_str), params);
-        let looked = Looked { kind: AccessKind::Search, query: asked, headers: &shown, subject: String::new() };
+        let looked = Looked::new(AccessKind::Search, asked, &shown);
         let opened = self.release(session, view, looked).await?;
         let total = (search.total != Some(Total::None)).then_some(found.total);
         let mut bundle = BundleWriter::new("searchset", total, &found.links);
