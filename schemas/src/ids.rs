@@ -66,7 +66,7 @@ macro_rules! bytes_id {
             /// A fresh random id.
             pub fn random() -> Self {
                 let mut bytes = [0u8; $len];
-                openssl::rand::rand_bytes(&mut bytes).expect("the system's random source works");
+                crate::random::fill(&mut bytes);
                 Self(bytes)
             }
         }

@@ -11,6 +11,7 @@ pub mod consent;
 pub mod header;
 pub mod ids;
 pub mod problem;
+pub mod random;
 pub mod search;
 pub mod shelf;
 pub mod submission;

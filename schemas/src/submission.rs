@@ -223,6 +223,10 @@ pub struct Written {
     pub version: u32,
     #[n(2)]
     pub effect: Effect,
+    /// The person may not know of the item yet (label UNTOLD of the content written, or of the content deleted).
+    #[n(3)]
+    #[cbor(default)]
+    pub untold: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]

@@ -10,13 +10,11 @@ use loadtest::population::Kind;
 use schemas::vocab::Category;
 use serde_json::json;
 use tests::Harness;
+use tests::canary::{CANARY, found_in};
 use tests::desk::Ticked;
 use tests::wire::Line;
 
 use crate::writing::item;
-
-/// In the forms in which it could lie somewhere: as it is, in capitals, as base64 at its three offsets, in hex.
-const CANARY: &str = "Kanarienvogelzwitschern";
 
 static LINES: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(Mutex::default);
 
@@ -31,25 +29,6 @@ impl Write for Captured {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-fn forms() -> Vec<Vec<u8>> {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD_NO_PAD;
-    let mut forms =
-        vec![CANARY.as_bytes().to_vec(), CANARY.to_uppercase().into_bytes(), CANARY.to_lowercase().into_bytes()];
-    for offset in 0..3 {
-        let text = STANDARD_NO_PAD.encode(format!("{}{CANARY}", &"xx"[..offset % 3]));
-        // Without the letters that depend on what stands before and behind.
-        forms.push(text.as_bytes()[4..text.len() - 4].to_vec());
-    }
-    let hex: String = CANARY.bytes().map(|b| format!("{b:02x}")).collect();
-    forms.push(hex.into_bytes());
-    forms
-}
-
-fn found_in(bytes: &[u8]) -> bool {
-    forms().iter().any(|form| bytes.windows(form.len()).any(|window| window == form))
 }
 
 /// Files below `folder` that hold the canary, and how many were looked at.

@@ -2,11 +2,16 @@
 
 mod alike;
 mod canary;
+mod certificates;
 mod consent;
 mod entries;
 mod input;
+mod limits;
 mod mutated;
+mod paging;
 mod person;
 mod tokens;
+mod untold;
+mod waiting;
 mod withheld;
 mod writing;

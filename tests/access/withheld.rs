@@ -4,6 +4,8 @@
 //! `KIROKU_CASES` cases (default 6), `KIROKU_SEED` to repeat one run.
 
 mod asks;
+mod denials;
+mod listed;
 
 use anyhow::{Context, Result};
 use loadtest::population::{Dice, Kind, Population, Subject};
@@ -13,10 +15,11 @@ use schemas::{ClientId, LocalId, ResourceId, SubmissionId};
 use serde_json::{Value, json};
 use tests::desk::{Ticked, visit_consent};
 use tests::wire::{Line, Wire, count_accesses};
-use tests::{Citizen, Harness};
+use tests::{Citizen, Harness, Site};
 
 use crate::person::labelled;
 use asks::{Path, reads, writes};
+use denials::Denial;
 
 const VISIBLE: [Kind; 5] =
     [Kind::Laboratory, Kind::VitalSign, Kind::BloodPressure, Kind::DiagnosticReport, Kind::Encounter];
@@ -27,7 +30,8 @@ const LABELS: [Label; 4] = [Label::Sealed, Label::RestrictedPsy, Label::Restrict
 /// Who reads, and so what is withheld.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reader {
-    /// Under a visit consent for EHR: other categories, restricted and sealed items are withheld.
+    /// Under a visit consent for EHR: other categories, restricted and sealed items, and what the person denies (R14) are
+    /// withheld. The denials stand on the side with the items alone: that there is one must not show either.
     Doctor,
     /// The person: what she was not told is withheld.
     Person,
@@ -40,6 +44,8 @@ struct Plan {
     number: u64,
     key: String,
     hidden: Option<Label>,
+    /// The person's denial that hides it.
+    denied: Option<Denial>,
     /// Withheld from the reader.
     withheld: bool,
     /// Further versions, and whether it is deleted at last.
@@ -55,10 +61,16 @@ fn plan(dice: &mut Dice, reader: Reader, case: u64) -> Vec<Plan> {
     for n in 0..count {
         // At least one of each.
         let withheld = n == 0 || (n > 1 && dice.chance(50));
+        let denies = withheld && reader == Reader::Doctor && dice.chance(40);
+        let denied = denies.then(|| *dice.pick(&Denial::ALL));
         let labelled = reader == Reader::Person || dice.chance(60);
-        let kind = if withheld && !labelled { *dice.pick(&UNTICKED) } else { *dice.pick(&VISIBLE) };
+        let kind = match denied {
+            Some(denial) => *dice.pick(denial.kinds()),
+            None if withheld && !labelled => *dice.pick(&UNTICKED),
+            None => *dice.pick(&VISIBLE),
+        };
         let hidden = match reader {
-            _ if !withheld || !labelled => None,
+            _ if !withheld || !labelled || denies => None,
             Reader::Person => Some(Label::Untold),
             Reader::Doctor => Some(*dice.pick(&LABELS)),
         };
@@ -74,6 +86,7 @@ fn plan(dice: &mut Dice, reader: Reader, case: u64) -> Vec<Plan> {
             number: n,
             key: format!("case {case} item {n}"),
             hidden,
+            denied,
             withheld,
             updates,
             deleted,
@@ -96,10 +109,15 @@ impl Side {
         Ok(Self { harness, line })
     }
 
-    /// The id that the item of `key` has, or would have.
-    fn id_of(&self, citizen: &Citizen, key: &str) -> String {
-        let client = ClientId::from(self.harness.hospital.key.client_id.as_str());
-        let local = LocalId::of_entry(&SubmissionId::of_key(&client, key), 0);
+    /// Who writes the item.
+    fn author(&self, plan: &Plan) -> &Site {
+        if plan.denied == Some(Denial::Author) { &self.harness.other_clinic } else { &self.harness.hospital }
+    }
+
+    /// The id that the item has, or would have.
+    fn id_of(&self, citizen: &Citizen, plan: &Plan) -> String {
+        let client = ClientId::from(self.author(plan).key.client_id.as_str());
+        let local = LocalId::of_entry(&SubmissionId::of_key(&client, &plan.key), 0);
         ResourceId { pid: citizen.pid, local }.to_string()
     }
 
@@ -108,21 +126,24 @@ impl Side {
         let subject = Subject::Reference(format!("Patient/{}", citizen.patient));
         let mut record = population.item(plan.kind, &person, &subject, plan.number);
         if let Some(other) = plan.refers.as_ref().and_then(|key| plans.iter().find(|p| p.key == *key)) {
-            let id = self.id_of(citizen, &other.key);
+            let id = self.id_of(citizen, other);
             record["derivedFrom"] = json!([{"reference": format!("Observation/{id}")}]);
+        }
+        if plan.denied == Some(Denial::Period) {
+            record["effectiveDateTime"] = json!(denials::LONG_AGO);
         }
         plan.hidden.map_or(record.clone(), |label| labelled(record, label))
     }
 
-    /// Writes the items; the withheld ones only where `all`.
+    /// Writes the items; the withheld ones and the person's denials only where `all`.
     async fn fill(&self, population: &Population, citizen: &Citizen, plans: &[Plan], all: bool) -> Result<()> {
-        let hospital = &self.harness.hospital;
         let api = &self.harness.api;
         for plan in plans.iter().filter(|p| all || !p.withheld) {
             let mut record = self.record(population, citizen, plans, plan);
-            let id = self.harness.keep(hospital, &record, &plan.key).await?;
-            assert_eq!(id, self.id_of(citizen, &plan.key), "ids follow from the key");
-            let token = self.harness.token(hospital, &hospital.records()).await?;
+            let author = self.author(plan);
+            let id = self.harness.keep(author, &record, &plan.key).await?;
+            assert_eq!(id, self.id_of(citizen, plan), "ids follow from the key");
+            let token = self.harness.token(author, &author.records()).await?;
             let path = format!("/fhir/{}/{id}", record["resourceType"].as_str().context("a type")?);
             record["id"] = json!(id);
             for version in 0..plan.updates {
@@ -134,7 +155,7 @@ impl Side {
                 assert_eq!(api.delete(&token, &path).await?.status, 204);
             }
         }
-        Ok(())
+        if all { self.deny(citizen, plans).await } else { Ok(()) }
     }
 
     async fn reader(&self, reader: Reader, citizen: &Citizen, consent: &ConsentArtefact) -> Result<String> {
@@ -216,7 +237,7 @@ async fn compare(
         items: plans
             .iter()
             .map(|p| asks::Item {
-                id: side.id_of(citizen, &p.key),
+                id: side.id_of(citizen, p),
                 record: side.record(population, citizen, plans, p),
                 withheld: p.withheld,
             })
@@ -238,6 +259,8 @@ async fn compare(
     };
     round((reads(&case_a), reads(&case_b)), (&token_a, &token_b)).await?;
     if reader == Reader::Doctor {
+        let (checked, _) = without.ask(&token_a, &a, &asks::check(&case_a.patient)).await?;
+        assert_eq!(checked.status, 200, "the safety check is one that is answered: {}", checked.text);
         let clinic = &without.harness.clinic;
         let system_a = without.harness.token(clinic, &clinic.records()).await?;
         let system_b = with.harness.token(&with.harness.clinic, &with.harness.clinic.records()).await?;
@@ -249,6 +272,11 @@ async fn compare(
             (without.pages(&token_a, &a, left).await?, with.pages(&token_b, &b, right).await?);
         assert_eq!(left_pages, right_pages, "{reader:?}, case {case}: pages of {left} tell");
         compared += 1;
+    }
+    if reader == Reader::Person {
+        let lists = (without.listed(&token_a, &a).await?, with.listed(&token_b, &b).await?);
+        assert!(lists.0.len() > 40, "{} entries are in the list", lists.0.len());
+        assert_eq!(lists.0, lists.1, "case {case}: the list of who looked tells");
     }
     Ok(compared)
 }

@@ -15,11 +15,12 @@ const LIBRARIES: [&str; 4] = ["domain", "fhir", "policies", "chassis"];
 fn allowed(name: &str) -> Option<Vec<&'static str>> {
     let libraries = || [&["schemas"], &LIBRARIES[..]].concat();
     Some(match name {
-        "schemas" => vec![],
-        "domain" | "fhir" | "policies" | "chassis" => vec!["schemas"],
+        "schemas" | "fhir-second" => vec![],
+        "domain" | "policies" | "chassis" => vec!["schemas"],
+        "fhir" => vec!["schemas", "fhir-second"],
         "engines" => vec!["schemas", "chassis"],
         "loadtest" => vec!["schemas", "chassis"],
-        "xtask" => vec!["schemas", "fhir", "policies", "chassis"],
+        "xtask" => vec!["schemas", "fhir", "policies", "chassis", "loadtest"],
         "kiroku" => [&libraries()[..], &["engines", "loadtest"], &ROLES[..]].concat(),
         "tests" => [&libraries()[..], &["engines", "loadtest", "kiroku"], &ROLES[..]].concat(),
         role if ROLES.contains(&role) => libraries(),

@@ -2,6 +2,7 @@
 
 mod arrows;
 mod doors;
+mod formats;
 mod tidy;
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,9 @@
 //! The harness: a real node on a fresh folder, a registry with example facilities, clients over real HTTP.
 
+pub mod canary;
 pub mod desk;
 pub mod faulty;
+pub mod program;
 pub mod wire;
 
 use anyhow::{Context, Result};

@@ -1,8 +1,9 @@
 //! Raw HTTP: what came over the wire, byte for byte, and made comparable between two nodes.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chassis::ports::log::Log;
 use kiroku::Node;
 use reqwest::Method;
@@ -120,6 +121,19 @@ fn blank(text: &str, from: &str, to: char) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Asks `condition` again and again until it gives something; fails after a minute with the words of what was waited for.
+pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut turn = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        if let Some(it) = condition().await? {
+            return Ok(it);
+        }
+        ensure!(Instant::now() < end, "not within a minute: {what}");
+        turn.tick().await;
+    }
 }
 
 /// Entries in topic `access` so far.

@@ -1,5 +1,6 @@
 //! Chores of the repository: tables that are derived from published definitions, and checks that they are fresh.
 
+mod dictionary;
 mod package;
 mod search_params;
 mod shape;
@@ -23,6 +24,8 @@ enum Task {
     /// Derives the table of search parameters from the R4 definitions
     #[command(name = "fhir-search-params")]
     SearchParams(search_params::Args),
+    /// Trains a dictionary for the compression of stored values
+    StorageDictionary(dictionary::Args),
 }
 
 /// How a derived table is made.
@@ -43,5 +46,6 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Shape(derive) => shape::run(&derive),
         Task::SearchParams(args) => search_params::run(&args),
+        Task::StorageDictionary(args) => dictionary::run(&args),
     }
 }

@@ -1,6 +1,7 @@
 //! AES-256-GCM, HMAC-SHA-256 and key derivation over OpenSSL, with contexts kept per thread.
 
 use std::cell::RefCell;
+use std::sync::LazyLock;
 
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::CipherCtx;
@@ -22,15 +23,18 @@ thread_local! {
     static CONTEXT: RefCell<CipherCtx> = RefCell::new(CipherCtx::new().expect("memory for a cipher context"));
 }
 
+/// Fetched once: OpenSSL looks up a cipher that is named by its old constant at every use.
+static CIPHER: LazyLock<Cipher> =
+    LazyLock::new(|| Cipher::fetch(None, "AES-256-GCM", None).expect("OpenSSL has AES-256-GCM"));
+
 /// Nonce, ciphertext, tag.
 pub fn seal(key: &[u8; 32], aad: &[u8], plain: &[u8]) -> Vec<u8> {
     let mut out = vec![0u8; NONCE + plain.len() + TAG];
-    openssl::rand::rand_bytes(&mut out[..NONCE]).expect("the system's random source works");
+    schemas::random::fill(&mut out[..NONCE]);
     CONTEXT.with_borrow_mut(|ctx| {
         let (nonce, rest) = out.split_at_mut(NONCE);
         let (text, tag) = rest.split_at_mut(plain.len());
-        ctx.encrypt_init(Some(Cipher::aes_256_gcm()), Some(key), Some(nonce))
-            .expect("key and nonce have the right length");
+        ctx.encrypt_init(Some(&CIPHER), Some(key), Some(nonce)).expect("key and nonce have the right length");
         ctx.cipher_update(aad, None).expect("aad is accepted");
         ctx.cipher_update(plain, Some(text)).expect("output is as long as input");
         ctx.cipher_final(&mut []).expect("GCM adds no padding");
@@ -48,7 +52,7 @@ pub fn open(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Crypto
     let (text, tag) = rest.split_at(rest.len() - TAG);
     let mut out = vec![0u8; text.len()];
     CONTEXT.with_borrow_mut(|ctx| {
-        ctx.decrypt_init(Some(Cipher::aes_256_gcm()), Some(key), Some(nonce)).map_err(|_| CryptoError)?;
+        ctx.decrypt_init(Some(&CIPHER), Some(key), Some(nonce)).map_err(|_| CryptoError)?;
         ctx.set_tag(tag).map_err(|_| CryptoError)?;
         ctx.cipher_update(aad, None).map_err(|_| CryptoError)?;
         ctx.cipher_update(text, Some(&mut out)).map_err(|_| CryptoError)?;

@@ -22,7 +22,7 @@ pub fn draft(asker: &Asker<'_>, person: Option<Pid>, kind: AccessKind, outcome: 
     let (caller, standing) = (asker.caller, asker.standing);
     let organisation = standing.organisation.as_deref();
     let mut closed_items = [0u8; 32];
-    openssl::rand::rand_bytes(&mut closed_items).expect("the system's random source works");
+    schemas::random::fill(&mut closed_items);
     Access {
         id: EntryId::random(),
         person,

@@ -11,6 +11,9 @@ use crate::ports::keys::Secret;
 /// Bodies are cut into parts of this many (compressed, sealed) bytes.
 pub const CHUNK: usize = 512 * 1024;
 
+/// Largest header before compression: the search values of a body of 10 MiB.
+const HEADER_MAX: usize = 64 * 1024 * 1024;
+
 /// A row does not read: damage, a destroyed key or a newer writer.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
@@ -59,10 +62,10 @@ pub fn bucket_for(time: i64, keep_long: bool) -> Bucket {
     if keep_long { Bucket::Long } else { Bucket::Year(crate::clock::year_of(time)) }
 }
 
-/// Header row: bucket of its key in clear (2 bytes), then sealed CBOR. The key is that of the bucket.
+/// Header row: bucket of its key in clear (2 bytes), then sealed, compressed CBOR. The key is that of the bucket.
 pub fn seal_header(key: &Secret, bucket: Bucket, header: &Header) -> Bytes {
     let mut row = bucket.to_bytes().to_vec();
-    row.extend(crypto::seal(key, &item_row_key(&header.item), &codec::encode(header)));
+    row.extend(crypto::seal(key, &item_row_key(&header.item), &codec::compress(&codec::encode(header))));
     row.into()
 }
 
@@ -76,8 +79,8 @@ pub fn header_bucket(row: &[u8]) -> Result<Bucket, RowError> {
 }
 
 pub fn open_header(key: &Secret, item: &ItemKey, row: &[u8]) -> Result<Header, RowError> {
-    let plain = crypto::open(key, &item_row_key(item), row.get(2..).ok_or(RowError::Form)?)?;
-    Ok(codec::decode("header", &plain)?)
+    let packed = crypto::open(key, &item_row_key(item), row.get(2..).ok_or(RowError::Form)?)?;
+    Ok(codec::decode("header", &codec::decompress(&packed, HEADER_MAX).map_err(|_| RowError::Form)?)?)
 }
 
 /// State row: position in clear (8 bytes), then sealed CBOR under the header key of the long bucket.
@@ -100,7 +103,7 @@ pub fn open_state(key: &Secret, pid: Pid, row: &[u8]) -> Result<PersonState, Row
 
 /// A body as it is stored: compressed, sealed under its row key, cut into chunks. Returns the reference for the header.
 pub fn seal_body(key: &Secret, version: &ItemVersion, bucket: Bucket, body: &[u8]) -> (BodyRef, Vec<Bytes>) {
-    let packed = schemas::codec::compress(body);
+    let packed = codec::compress(body);
     let sealed = Bytes::from(crypto::seal(key, &crypto::item_bytes(version), &packed));
     let chunks: Vec<Bytes> =
         (0..sealed.len()).step_by(CHUNK).map(|at| sealed.slice(at..sealed.len().min(at + CHUNK))).collect();
@@ -125,5 +128,5 @@ pub fn open_body_with(
         [one] => crypto::open(key, &aad, one)?,
         many => crypto::open(key, &aad, &many.concat())?,
     };
-    schemas::codec::decompress(&packed, length).map_err(|_| CryptoError)
+    codec::decompress(&packed, length).map_err(|_| CryptoError)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use schemas::shelf::PersonState;
 use schemas::submission::{Change, Command, Effect, Op, OutcomeResult, Submission, Written};
-use schemas::{ItemKey, OrganisationId, Pid, Problem, ProblemCode};
+use schemas::{ItemKey, Label, OrganisationId, Pid, Problem, ProblemCode};
 
 use crate::facts::Facts;
 
@@ -61,7 +61,8 @@ fn decide_write(facts: &Facts<'_>, changes: &[Change]) -> Result<Vec<Written>, P
     for (index, change) in changes.iter().enumerate() {
         let at = || if changes.len() == 1 { String::new() } else { format!("Bundle.entry[{index}]") };
         let matches = facts.matches.get(index).map_or(&[][..], Vec::as_slice);
-        let one = decide_change(facts, change, matches).map_err(|p| Problem { path: at(), ..p })?;
+        let mut one = decide_change(facts, change, matches).map_err(|p| Problem { path: at(), ..p })?;
+        one.untold = is_untold(facts, change, &one);
         if one.effect != Effect::Matched && !touched.insert(one.item) {
             return Err(Problem::new(
                 ProblemCode::Invariant,
@@ -74,6 +75,14 @@ fn decide_write(facts: &Facts<'_>, changes: &[Change]) -> Result<Vec<Written>, P
     Ok(written)
 }
 
+/// Whether the content written, or what stands there and is deleted or matched, is kept from the person for now.
+fn is_untold(facts: &Facts<'_>, change: &Change, one: &Written) -> bool {
+    match (&change.meta, one.effect) {
+        (Some(meta), Effect::Created | Effect::Updated) => meta.labels.contains(&Label::Untold),
+        _ => (facts.current)(&one.item).is_some_and(|current| current.untold),
+    }
+}
+
 fn decide_change(facts: &Facts<'_>, change: &Change, matches: &[ItemKey]) -> Result<Written, Problem> {
     match &change.op {
         Op::Create => create(facts, change.item),
@@ -81,7 +90,7 @@ fn decide_change(facts: &Facts<'_>, change: &Change, matches: &[ItemKey]) -> Res
             [] => create(facts, change.item),
             [one] => {
                 let version = (facts.current)(one).map_or(1, |c| c.version);
-                Ok(Written { item: *one, version, effect: Effect::Matched })
+                Ok(Written { item: *one, version, effect: Effect::Matched, untold: false })
             }
             _ => Err(many()),
         },
@@ -97,7 +106,7 @@ fn decide_change(facts: &Facts<'_>, change: &Change, matches: &[ItemKey]) -> Res
 
 fn create(facts: &Facts<'_>, item: ItemKey) -> Result<Written, Problem> {
     match (facts.current)(&item) {
-        None => Ok(Written { item, version: 1, effect: Effect::Created }),
+        None => Ok(Written { item, version: 1, effect: Effect::Created, untold: false }),
         Some(_) => Err(Problem::new(ProblemCode::Duplicate, "", "this id is taken")),
     }
 }
@@ -105,15 +114,15 @@ fn create(facts: &Facts<'_>, item: ItemKey) -> Result<Written, Problem> {
 fn update(facts: &Facts<'_>, item: ItemKey, if_match: Option<u32>) -> Result<Written, Problem> {
     let current = (facts.current)(&item).ok_or_else(unknown)?;
     check_version(current.version, if_match)?;
-    Ok(Written { item, version: current.version + 1, effect: Effect::Updated })
+    Ok(Written { item, version: current.version + 1, effect: Effect::Updated, untold: false })
 }
 
 fn delete(facts: &Facts<'_>, item: ItemKey, if_match: Option<u32>) -> Result<Written, Problem> {
     let current = (facts.current)(&item).ok_or_else(unknown)?;
     check_version(current.version, if_match)?;
     match current.deleted {
-        true => Ok(Written { item, version: current.version, effect: Effect::None }),
-        false => Ok(Written { item, version: current.version + 1, effect: Effect::Deleted }),
+        true => Ok(Written { item, version: current.version, effect: Effect::None, untold: false }),
+        false => Ok(Written { item, version: current.version + 1, effect: Effect::Deleted, untold: false }),
     }
 }
 

@@ -9,6 +9,8 @@ pub struct Current {
     pub version: u32,
     pub deleted: bool,
     pub author_organisation: OrganisationId,
+    /// The person may not know of it yet (label UNTOLD).
+    pub untold: bool,
 }
 
 /// Everything that a decision reads.

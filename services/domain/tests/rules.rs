@@ -43,6 +43,7 @@ fn run(existing: &BTreeMap<ItemKey, (u32, bool)>, matches: &[Vec<ItemKey>], chan
             version,
             deleted,
             author_organisation: "1310000001".into(),
+            untold: false,
         })
     };
     let facts = Facts { state: Some(&state), current: &current, matches, refused: &[] };

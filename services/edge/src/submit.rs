@@ -15,7 +15,7 @@ use schemas::access::AccessOutcome;
 use schemas::header::{Bucket, ItemVersion};
 use schemas::submission::{Author, Change, Command, IdentityRecord, Outcome, OutcomeResult, Submission, Written};
 use schemas::vocab::{AccessKind, Topic};
-use schemas::{Category, Pid, Problem, ProblemCode, SubmissionId, codec};
+use schemas::{Pid, Problem, ProblemCode, SubmissionId, codec};
 
 use crate::Edge;
 
@@ -118,25 +118,21 @@ impl Edge {
         let mut access = draft(&session.asker(), Some(pid), kind, access_outcome, self.deps.clock.now());
         decision.explain(&mut access);
         match &outcome.result {
-            OutcomeResult::Accepted(written) => access.items = written.iter().map(item_version).collect(),
+            // What the person may not know yet is not betrayed by the entry of its writing either.
+            OutcomeResult::Accepted(written) => {
+                let told = || written.iter().zip(changes).filter(|(one, _)| !one.untold);
+                access.items = told().map(|(one, _)| item_version(one)).collect();
+                access.categories = told().filter_map(|(_, change)| change.meta.as_ref()).map(|m| m.category).collect();
+            }
             OutcomeResult::Refused(problems) => {
+                access.categories = changes.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category).collect();
                 access.rules = problems.iter().map(|p| p.rule.clone()).filter(|r| !r.is_empty()).collect();
                 access.reason = problems.first().map_or_else(String::new, |p| reason_of(&p.rule).to_owned());
             }
         }
         access.count = u32::try_from(access.items.len()).unwrap_or(u32::MAX);
-        access.categories =
-            changes.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category).collect::<Vec<Category>>();
         access.categories.sort_unstable();
         access.categories.dedup();
-        // What the person may not know yet is not betrayed by the entry of its writing either.
-        if let OutcomeResult::Accepted(written) = &outcome.result {
-            let untold = |n: usize| {
-                changes.get(n).and_then(|c| c.meta.as_ref()).is_some_and(|m| m.labels.contains(&schemas::Label::Untold))
-            };
-            access.items =
-                written.iter().enumerate().filter(|(n, _)| !untold(*n)).map(|(_, w)| item_version(w)).collect();
-        }
         self.append_entry(access).await
     }
 

@@ -17,7 +17,7 @@ use crate::commands::{backup, check, data_flag, load, manual, rebuild, registry,
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Settings file (TOML); also KIROKU_CONFIG.
+    /// Settings file (TOML).
     #[arg(long, global = true, env = "KIROKU_CONFIG")]
     config: Option<PathBuf>,
     /// A setting by name, as in the table of `kiroku settings`; may be repeated: --set http.listen=127.0.0.1:9000
@@ -32,6 +32,7 @@ enum Command {
         /// Folder with log, keys and tables; made if absent.
         #[arg(long)]
         data: Option<PathBuf>,
+        /// Address and port; 127.0.0.1:8080 unless a setting says otherwise.
         #[arg(long)]
         listen: Option<String>,
         /// Roles to serve, joined by commas: edge,projector,query,ledger.

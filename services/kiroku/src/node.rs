@@ -131,18 +131,42 @@ impl Node {
         self.projector.as_ref().is_none_or(|p| p.is_running()) && self.ledger.is_running()
     }
 
-    /// Stops accepting, finishes what runs, closes the engine.
+    /// Stops accepting, finishes what runs, closes the engine. When it returns, the folder can be opened again, unless the
+    /// caller kept `engine` or `store`.
     pub async fn stop(self) -> Result<()> {
-        self.running.stop().await;
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
-        if let Some(projector) = &self.projector {
-            projector.stop();
+        let Self { engine, store, projector, ledger, tasks, running, .. } = self;
+        running.stop().await;
+        for task in tasks {
+            task.abort();
+            // An error says that it was aborted.
+            let _ = task.await;
         }
-        self.ledger.stop();
-        self.engine.close().await?;
-        Ok(())
+        // The task that watched the roles has ended: nobody else holds them.
+        if let Some(mut projector) = projector.and_then(Arc::into_inner) {
+            projector.stop().await;
+        }
+        if let Some(mut ledger) = Arc::into_inner(ledger) {
+            ledger.stop().await;
+        }
+        let closed = engine.close().await;
+        // HTTP workers are threads that cannot be joined; they drop what they serve with a little after the server has ended.
+        let let_go = async {
+            while Arc::strong_count(&engine) + Arc::strong_count(&store) > 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        if tokio::time::timeout(LET_GO, let_go).await.is_err() {
+            tracing::warn!("the node has stopped, and something still holds its data folder");
+        }
+        // The tables first: their threads end before the lock of the folder is given back.
+        drop(store);
+        drop(engine);
+        Ok(closed?)
     }
 }
+
+/// How long a stopping node waits for its HTTP workers to end.
+const LET_GO: Duration = Duration::from_secs(5);
 
 /// How often readiness is looked at.
 const WATCHED_EVERY: Duration = Duration::from_secs(1);

@@ -2,7 +2,8 @@
 
 use chassis::entry::draft;
 use chassis::http::Refusal;
-use chassis::ledger::Receipt;
+use chassis::ledger::{LedgerError, Receipt};
+use chassis::ports::keys::KeysError;
 use chassis::session::Session;
 use policies::{Authority, Decision, Input, Stage, Wanted};
 use schemas::access::{Access, AccessOutcome};
@@ -15,6 +16,12 @@ use crate::LedgerRole;
 /// The constant that a reader without rights is told.
 pub(crate) fn not_available() -> Refusal {
     Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", "not available"))
+}
+
+/// What a person is told whose keys were destroyed. Everybody else is told what they are told of an unknown person.
+pub(crate) fn erased() -> Refusal {
+    let text = "the records of this person were erased, and with them the list of who looked";
+    Refusal::new(410, vec![Problem::new(ProblemCode::NotFound, "", text).with_rule("R61")])
 }
 
 /// What an entry about a list says of the question.
@@ -51,7 +58,8 @@ impl LedgerRole {
         access.categories = vec![Category::Log];
         access.count = u32::try_from(shown).unwrap_or(u32::MAX);
         (access.query, access.subject) = (question.query, question.subject);
-        self.append(access).await
+        let appended = self.ledger.append(access).await;
+        appended.map(|(receipt, _)| receipt).map_err(|error| Refusal::unavailable(&error, 5))
     }
 
     /// Appends the entry of a refusal and gives the refusal with its receipt. A person who asks for what is not theirs finds
@@ -76,15 +84,15 @@ impl LedgerRole {
         }
         access.categories = vec![Category::Log];
         (access.query, access.subject) = (question.query, question.subject);
-        match self.append(access).await {
-            Ok(receipt) => refusal.with_receipt(&receipt),
-            Err(unavailable) => unavailable,
+        let appended = match self.ledger.append(access.clone()).await {
+            // The list of a person who was erased takes no more entries; the facility's does.
+            Err(LedgerError::Keys(KeysError::NoKey)) => self.ledger.append(Access { person: None, ..access }).await,
+            appended => appended,
+        };
+        match appended {
+            Ok((receipt, _)) => refusal.with_receipt(&receipt),
+            Err(error) => Refusal::unavailable(&error, 5),
         }
-    }
-
-    async fn append(&self, access: Access) -> Result<Receipt, Refusal> {
-        let appended = self.ledger.append(access).await;
-        appended.map(|(receipt, _)| receipt).map_err(|error| Refusal::unavailable(&error, 5))
     }
 }
 

@@ -119,15 +119,20 @@ impl Handle {
         self.tasks.iter().all(|task| !task.is_finished())
     }
 
-    /// Stops all tasks. What they had not written is read again from the log at the next start.
-    pub fn stop(&self) {
+    /// Stops all tasks; when it returns none of them holds log, tables or keys any more. What they had not written is read again
+    /// from the log at the next start.
+    pub async fn stop(&mut self) {
         self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        for task in self.tasks.iter_mut().filter(|task| !task.is_finished()) {
+            // An error says that it was aborted.
+            let _ = task.await;
+        }
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.stop();
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 

@@ -3,12 +3,13 @@
 use policies::LogScope;
 use schemas::access::{Access, AccessList};
 use schemas::shelf::{Visit, VisitProof};
+use schemas::vocab::AccessKind;
 
 use crate::LedgerRole;
 use crate::filter::Asked;
 use crate::list::ListError;
 use crate::reader::Entry;
-use crate::words::Voice;
+use crate::words::{self, Voice};
 
 /// Rows read at once.
 const READ: usize = 256;
@@ -45,12 +46,14 @@ impl Part<'_> {
                 if !organisations.is_empty() && !organisations.contains(&access.organisation) {
                     return None;
                 }
+                if access.kind != AccessKind::LogRead {
+                    // What was tried is no clinical content; what was asked about is.
+                    access.subject =
+                        words::action(&access).map_or_else(String::new, |action| action.as_str().to_owned());
+                }
                 access.categories.clear();
                 access.items.clear();
                 access.query.clear();
-                if access.kind != schemas::vocab::AccessKind::LogRead {
-                    access.subject.clear();
-                }
                 Some(access)
             }
         }
@@ -116,6 +119,6 @@ fn keep(entry: Entry, part: &Part<'_>, asked: &Asked, voice: Voice) -> Option<En
         return (part.shows_lost() && asked.conditions.is_open()).then_some(Entry { access: None, ..entry });
     };
     let access = part.show(access)?;
-    let matches = asked.conditions.match_entry(&access, || crate::words::sentence(&access, voice));
+    let matches = asked.conditions.match_entry(&access, || words::sentence(&access, voice));
     matches.then_some(Entry { access: Some(access), row: entry.row })
 }

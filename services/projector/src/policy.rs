@@ -43,7 +43,8 @@ pub(crate) async fn decide(
         let author = &submission.author.organisation;
         let header = existing.get(item).filter(|h| own_consent || h.author_organisation == *author)?;
         let author_organisation = header.author_organisation.clone();
-        Some(Current { version: header.version, deleted: header.deleted, author_organisation })
+        let untold = header.has_label(schemas::Label::Untold);
+        Some(Current { version: header.version, deleted: header.deleted, author_organisation, untold })
     };
     let refused = match (&submission.command, &state) {
         // Births and the commons concern no person's state.

@@ -71,7 +71,14 @@ pub(super) fn reads(case: &Case) -> Vec<Path> {
             let ask = Ask::get(path.clone()).header("if-none-match", tag);
             rows.push(Path { name: format!("GET {path} If-None-Match {tag}"), ask });
         }
+        if item.withheld {
+            rows.push(get(format!("/fhir/AuditEvent?entity={kind}/{id}")));
+        }
     }
+    rows.push(check(p));
+    // A person's list is hers alone, and another's is refused alike.
+    rows.push(get(format!("/fhir/AuditEvent?patient={p}&date=lt1990-01-01")));
+    rows.push(get(format!("/fhir/AuditEvent/{}", "a".repeat(26))));
     rows.extend(person_rows(p).map(get));
     let form = |path: &str, body: String| {
         let ask = Ask::with_body(Method::POST, path, body).header("content-type", "application/x-www-form-urlencoded");
@@ -81,6 +88,18 @@ pub(super) fn reads(case: &Case) -> Vec<Path> {
     rows.push(form("/fhir/MedicationRequest/_search", format!("patient={p}")));
     rows.push(form("/fhir/_search", format!("patient={p}&_type=Observation,MedicationRequest,Claim")));
     rows
+}
+
+/// The safety check of a drug that nobody in the population takes. What the check says of a drug that is taken shows by design
+/// (R25).
+pub(super) fn check(patient: &str) -> Path {
+    let coding = json!({"system": "http://capstandard.jp/iyaku.info/CodeSystem/YJ-code", "code": "9999999A1010"});
+    let order = json!({
+        "resourceType": "MedicationRequest", "status": "active", "intent": "order", "id": "order-1",
+        "medicationCodeableConcept": {"coding": [coding]}, "subject": {"reference": format!("Patient/{patient}")},
+    });
+    let ask = Ask::with_body(Method::POST, "/fhir/MedicationRequest/$check", order.to_string());
+    Path { name: "POST /fhir/MedicationRequest/$check".to_owned(), ask }
 }
 
 fn person_rows(p: &str) -> [String; 31] {

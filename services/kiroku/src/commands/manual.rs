@@ -3,15 +3,16 @@
 pub(crate) const MAIN: &str = "A national health record: no byte about a person leaves before a durable entry says who looked and why it was allowed.
 
 First steps:
-  kiroku demo                                     play the story on a fresh folder and keep serving
+  kiroku demo --data kiroku-demo                  tell the story on a fresh folder and keep serving
+  kiroku load --demo kiroku-demo PATH...          send FHIR files to that server, as a client of it
   kiroku serve --data DIR                         serve a folder (made if absent) at http://127.0.0.1:8080
   kiroku registry apply FILE --data DIR           say who exists and may ask for what (no server running)
-  kiroku load --register-persons PATH...          fill a running server with FHIR Bundles
   kiroku check --data DIR                         test log and tables against one another
   kiroku backup --data DIR --to DIR2              copy what cannot be made again
   kiroku help COMMAND                             the whole of one command, with examples
 
-Settings come from defaults, then a TOML file (--config), then the environment (KIROKU__HTTP__LISTEN=...), then flags (--set).
+Settings come from defaults, then a TOML file (--config), then the environment (KIROKU__HTTP__LISTEN=...), then flags (--set); \
+`kiroku settings` prints them all.
 
 Exit codes: 0 done as asked; 1 not done, or something was found (the reason stands on stderr); 2 the command line was wrong.";
 
@@ -44,7 +45,7 @@ by `POST /fhir/Patient` first; the client needs the right persons.register.
 
 Examples:
   kiroku load --url http://127.0.0.1:8080 --client hospital.key --register-persons synthea.tar.gz
-  kiroku load --demo kiroku-demo PATH...                 server and client out of DIR/demo.json
+  kiroku load --demo DIR --register-persons PATH...      server and client of `kiroku demo --data DIR`, while it serves
   kiroku load --data DIR --organisation 1310000001 --register-persons records/   no server running: starts one inside
   kiroku load --batch 50 history.ndjson                  resources of one person in transactions of 50
 

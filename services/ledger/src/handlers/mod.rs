@@ -8,15 +8,17 @@ use actix_web::body::BoxBody;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chassis::http::Refusal;
+use chassis::ports::keys::KeysError;
 use chassis::release::Answer;
 use chassis::session::Session;
+use chassis::shelves::ShelfError;
 use policies::{Decision, LogScope};
 use schemas::access::AccessList;
 use schemas::shelf::PersonState;
 use schemas::{Pid, Problem, ProblemCode, ResourceId};
 
 use crate::LedgerRole;
-use crate::decide::{Question, not_available};
+use crate::decide::{Question, erased, not_available};
 use crate::list::ListError;
 use crate::page::Part;
 use crate::words::Lang;
@@ -151,6 +153,14 @@ impl Own {
 }
 
 impl LedgerRole {
+    /// The state of the person whose list is asked for; `None` if nobody has this pid, or the person's keys were destroyed.
+    pub(crate) async fn state(&self, pid: Pid) -> Result<Option<PersonState>, Refusal> {
+        match self.shelves.state(pid).await {
+            Err(ShelfError::Keys(KeysError::NoKey)) => Ok(None),
+            found => found.map_err(|error| Refusal::internal(&error)),
+        }
+    }
+
     /// State and decision for reading one person's list; everything that is not permitted is one and the same refusal, with
     /// its entry.
     pub(crate) async fn own_or_refuse(
@@ -164,8 +174,12 @@ impl LedgerRole {
         };
         let pid = named.or(session.caller.person).filter(|pid| session.caller.may_ask_about(*pid));
         let Some(pid) = pid else { return Err(refused(None, None).await) };
-        let state = self.shelves.state(pid).await.map_err(|error| Refusal::internal(&error))?;
-        let Some(state) = state else { return Err(refused(None, None).await) };
+        let Some(state) = self.state(pid).await? else {
+            return Err(match session.caller.is_person {
+                true => self.refuse(session, None, None, question.clone(), erased()).await,
+                false => refused(None, None).await,
+            });
+        };
         let decision = self.decide(session, Some(&state), None);
         if !decision.is_permit() || decision.filter.log_scope() == LogScope::None {
             return Err(refused(Some(pid), Some(decision)).await);

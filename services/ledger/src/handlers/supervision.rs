@@ -95,8 +95,7 @@ impl LedgerRole {
                 let Some(pid) = pid.filter(|pid| session.caller.may_ask_about(*pid)) else {
                     return Err(refused(None, None).await);
                 };
-                let state = self.shelves.state(pid).await.map_err(|error| Refusal::internal(&error))?;
-                let Some(state) = state else { return Err(refused(None, None).await) };
+                let Some(state) = self.state(pid).await? else { return Err(refused(None, None).await) };
                 let decision = self.decide(session, Some(&state), authority);
                 if !is_supervision(&decision) {
                     return Err(refused(Some(pid), Some(decision)).await);

@@ -3,7 +3,7 @@
 use schemas::access::{Access, ActorName};
 use schemas::vocab::{AccessKind, Category, Purpose};
 
-use super::{Who, case_of, categories, is_about_writing, is_named, japan, who};
+use super::{Deed, Shown, Who, case_of, categories, deed, is_named, is_reading, japan, shown, who};
 
 pub(super) fn sentence(access: &Access, to_person: bool) -> String {
     let said = match access.kind {
@@ -26,9 +26,11 @@ pub(super) fn sentence(access: &Access, to_person: bool) -> String {
         AccessKind::WrongLink => {
             format!("Wrong link: {} was shown records that were filed under the wrong person", actor(access, to_person))
         }
-        AccessKind::Read => looked(access, to_person, "looked at"),
+        AccessKind::Read if shown(access) == Shown::Items => looked(access, to_person, "looked at"),
+        AccessKind::Read => looked(access, to_person, "asked for"),
         AccessKind::Search => looked(access, to_person, "searched"),
-        AccessKind::Export => looked(access, to_person, "took a copy of"),
+        AccessKind::Export if shown(access) == Shown::Items => looked(access, to_person, "took a copy of"),
+        AccessKind::Export => looked(access, to_person, "asked for a copy of"),
     };
     format!("{}. {said}.{}", when(access.released_at), after(access, to_person))
 }
@@ -46,19 +48,35 @@ fn looked(access: &Access, to_person: bool, verb: &str) -> String {
 }
 
 fn write(access: &Access, to_person: bool) -> String {
-    let file = if to_person { "your record" } else { "the person's record" };
-    let what = list(&categories(access));
-    let what = if what.is_empty() { "an entry".to_owned() } else { what };
-    format!("{} wrote to {file}: {what}{}", actor(access, to_person), items(access))
+    let (who, whose) = (actor(access, to_person), owner(to_person));
+    match deed(access) {
+        Deed::OpenVisit => format!("{who} opened a visit for {}", whom(to_person)),
+        Deed::CloseVisit => format!("{who} closed {whose} visit"),
+        Deed::Visit => format!("{who} opened or closed {whose} visit"),
+        _ => {
+            let what = list(&categories(access));
+            let what = if what.is_empty() { "an entry".to_owned() } else { what };
+            format!("{who} wrote to {whose} record: {what}{}", items(access))
+        }
+    }
 }
 
 fn denied(access: &Access, to_person: bool) -> String {
-    let (verb, object) = match is_about_writing(access) {
-        true => ("write to", if to_person { "your record".to_owned() } else { "the person's record".to_owned() }),
-        false => ("read", things(access, to_person)),
+    let is_own = who(access) == Who::Person && to_person;
+    let whose = owner(to_person);
+    let tried = match deed(access) {
+        Deed::Look => format!("read {}", things(access, to_person)),
+        Deed::Write => format!("write to {whose} record"),
+        Deed::Consent if is_own => "change what you agree to share".to_owned(),
+        Deed::Consent => format!("record {whose} consent"),
+        Deed::Object if is_own => "have something kept out".to_owned(),
+        Deed::Object => format!("record {whose} wish that something be kept out"),
+        Deed::OpenVisit => format!("open a visit for {}", whom(to_person)),
+        Deed::CloseVisit => format!("close {whose} visit"),
+        Deed::Visit => format!("open or close {whose} visit"),
     };
-    let were = if who(access) == Who::Person && to_person { "were" } else { "was" };
-    format!("{} tried to {verb} {object} and {were} refused: {}", actor(access, to_person), reason(&access.reason))
+    let were = if is_own { "were" } else { "was" };
+    format!("{} tried to {tried} and {were} refused: {}", actor(access, to_person), reason(&access.reason))
 }
 
 fn automatic(access: &Access, to_person: bool) -> String {
@@ -77,22 +95,17 @@ fn automatic(access: &Access, to_person: bool) -> String {
 }
 
 fn consent(access: &Access, to_person: bool) -> String {
-    let whom = if to_person { "you want" } else { "the person wants" };
-    let what = match access.rules.iter().any(|r| r == "R59") {
-        true => format!("that {whom} something kept out"),
-        false => format!("what {whom} to be shared"),
+    let is_objection = deed(access) == Deed::Object;
+    let wants = if to_person { "you want" } else { "the person wants" };
+    let what = match is_objection {
+        true => format!("that {wants} something kept out"),
+        false => format!("what {wants} to be shared"),
     };
     match who(access) {
-        Who::Person if to_person => what_you_said(access),
+        Who::Person if to_person && is_objection => "You said that something is to be kept out".to_owned(),
+        Who::Person if to_person => "You changed what you agree to share".to_owned(),
         Who::Person => format!("The person recorded {what}"),
         _ => format!("{} recorded {what}", actor(access, to_person)),
-    }
-}
-
-fn what_you_said(access: &Access) -> String {
-    match access.rules.iter().any(|r| r == "R59") {
-        true => "You said that something is to be kept out".to_owned(),
-        false => "You changed what you agree to share".to_owned(),
     }
 }
 
@@ -106,21 +119,37 @@ fn log_read(access: &Access, to_person: bool) -> String {
     }
 }
 
-/// What follows the sentence: consent, review.
+/// What follows the sentence: what was given out, the basis for it, review.
 fn after(access: &Access, to_person: bool) -> String {
     let mut out = String::new();
-    let is_reading = matches!(access.kind, AccessKind::Read | AccessKind::Search | AccessKind::Export);
-    if let Some((_, _, given_at)) = access.consent.filter(|_| is_reading) {
-        let giver = if to_person { "You" } else { "The person" };
-        out.push_str(&format!(" {giver} agreed on {}.", when(given_at)));
-    }
-    if is_reading && access.rules.iter().any(|r| r == "R16") && access.consent.is_none() {
-        out.push_str(" They may always read what they wrote themselves.");
+    if is_reading(access) {
+        out.push_str(match shown(access) {
+            Shown::Items | Shown::Unsaid => "",
+            Shown::Number => " Only their number was told.",
+            Shown::Nothing => " Nothing was shown.",
+        });
+        out.push_str(&basis(access, to_person));
     }
     if access.obligations.iter().any(|o| o == "REV") {
         out.push_str(" This will be reviewed.");
     }
     out
+}
+
+/// Why a reading could give something out; where nothing was, there is no basis to tell.
+fn basis(access: &Access, to_person: bool) -> String {
+    match (shown(access), access.consent) {
+        (Shown::Nothing | Shown::Unsaid, _) => String::new(),
+        (_, Some((_, _, given_at))) => {
+            format!(" {} agreed on {}.", if to_person { "You" } else { "The person" }, when(given_at))
+        }
+        _ if access.rules.iter().any(|r| r == "R16") => " They may always read what they wrote themselves.".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn whom(to_person: bool) -> &'static str {
+    if to_person { "you" } else { "the person" }
 }
 
 fn owner(to_person: bool) -> &'static str {

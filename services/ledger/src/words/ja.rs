@@ -3,7 +3,7 @@
 use schemas::access::{Access, ActorName};
 use schemas::vocab::{AccessKind, Category, Purpose};
 
-use super::{Who, case_of, categories, is_about_writing, is_named, japan, who};
+use super::{Deed, Shown, Who, case_of, categories, deed, is_named, is_reading, japan, shown, who};
 
 pub(super) fn sentence(access: &Access, to_person: bool) -> String {
     let (who, things) = (actor(access, to_person), things(access, to_person));
@@ -13,13 +13,17 @@ pub(super) fn sentence(access: &Access, to_person: bool) -> String {
         AccessKind::Denied => denied(access, to_person),
         AccessKind::Consent => consent(access, to_person),
         AccessKind::LogRead => log_read(access, to_person),
-        AccessKind::Write => format!("{who}が、{}に{}{count}を登録しました", file(to_person), written(access)),
+        AccessKind::Write => write(access, to_person),
         AccessKind::Emergency => format!("緊急:{who}が、同意を得ずに{things}{count}を閲覧しました"),
         AccessKind::Disaster => format!("災害時:{who}が、{things}{count}を閲覧しました"),
         AccessKind::WrongLink => format!("誤った紐付け:{who}に、別の人の記録が表示されました"),
-        AccessKind::Read => format!("{who}が、{things}{count}を閲覧しました"),
+        AccessKind::Read if shown(access) == Shown::Items => format!("{who}が、{things}{count}を閲覧しました"),
+        AccessKind::Read => format!("{who}が、{things}の閲覧を求めました"),
         AccessKind::Search => format!("{who}が、{things}{count}を検索しました"),
-        AccessKind::Export => format!("{who}が、{things}{count}の写しを取得しました"),
+        AccessKind::Export if shown(access) == Shown::Items => {
+            format!("{who}が、{things}{count}の写しを取得しました")
+        }
+        AccessKind::Export => format!("{who}が、{things}の写しを求めました"),
     };
     format!("{} {said}。{}", when(access.released_at), after(access, to_person))
 }
@@ -28,12 +32,33 @@ fn when(ms: i64) -> String {
     japan(ms).map(|t| t.format("%Y年%-m月%-d日 %H:%M").to_string()).unwrap_or_default()
 }
 
+fn write(access: &Access, to_person: bool) -> String {
+    let (who, whose) = (actor(access, to_person), owner(to_person));
+    match deed(access) {
+        Deed::OpenVisit => format!("{who}が、{whose}受付をしました"),
+        Deed::CloseVisit => format!("{who}が、{whose}受診を終了しました"),
+        Deed::Visit => format!("{who}が、{whose}受付または受診の終了をしました"),
+        _ => {
+            let names = list(access);
+            let what = if names.is_empty() { "情報" } else { &names };
+            format!("{who}が、{whose}記録に{what}{}を登録しました", items(access))
+        }
+    }
+}
+
 fn denied(access: &Access, to_person: bool) -> String {
-    let tried = match is_about_writing(access) {
-        true => format!("{}に登録しようとしました", file(to_person)),
-        false => format!("{}を閲覧しようとしました", things(access, to_person)),
+    let whose = owner(to_person);
+    let tried = match deed(access) {
+        Deed::Look => format!("{}を閲覧", things(access, to_person)),
+        Deed::Write => format!("{whose}記録に登録"),
+        Deed::Consent => format!("{whose}同意を登録"),
+        Deed::Object => format!("{whose}記録を共有しないという申し出を登録"),
+        Deed::OpenVisit => format!("{whose}受付を"),
+        Deed::CloseVisit => format!("{whose}受診を終了"),
+        Deed::Visit => format!("{whose}受付または受診の終了を"),
     };
-    format!("{}が、{tried}が、拒否されました(理由:{})", actor(access, to_person), reason(&access.reason))
+    let (who, reason) = (actor(access, to_person), reason(&access.reason));
+    format!("{who}が、{tried}しようとしましたが、拒否されました(理由:{reason})")
 }
 
 fn automatic(access: &Access, to_person: bool) -> String {
@@ -52,9 +77,9 @@ fn automatic(access: &Access, to_person: bool) -> String {
 }
 
 fn consent(access: &Access, to_person: bool) -> String {
-    let what = match access.rules.iter().any(|r| r == "R59") {
-        true => "記録を共有しないという申し出",
-        false => "同意の内容",
+    let what = match deed(access) {
+        Deed::Object => "記録を共有しないという申し出",
+        _ => "同意の内容",
     };
     match who(access) {
         Who::Person => format!("{}が、{what}を変更しました", actor(access, to_person)),
@@ -71,19 +96,19 @@ fn log_read(access: &Access, to_person: bool) -> String {
     }
 }
 
-/// What follows the sentence: purpose, consent, review.
+/// What follows the sentence: purpose, what was given out, the basis for it, review.
 fn after(access: &Access, to_person: bool) -> String {
     let mut out = String::new();
-    let is_reading = matches!(access.kind, AccessKind::Read | AccessKind::Search | AccessKind::Export);
-    if is_reading && who(access) != Who::Person {
-        out.push_str(&format!("目的:{}。", purpose(access.purpose)));
-    }
-    if let Some((_, _, given_at)) = access.consent.filter(|_| is_reading) {
-        let giver = if to_person { "あなた" } else { "本人" };
-        out.push_str(&format!("{giver}は{}に同意しました。", when(given_at)));
-    }
-    if is_reading && access.rules.iter().any(|r| r == "R16") && access.consent.is_none() {
-        out.push_str("自らが作成した記録は、作成した施設がいつでも閲覧できます。");
+    if is_reading(access) {
+        if who(access) != Who::Person {
+            out.push_str(&format!("目的:{}。", purpose(access.purpose)));
+        }
+        out.push_str(match shown(access) {
+            Shown::Items | Shown::Unsaid => "",
+            Shown::Number => "件数のみを回答しました。",
+            Shown::Nothing => "表示された記録はありません。",
+        });
+        out.push_str(&basis(access, to_person));
     }
     if access.obligations.iter().any(|o| o == "REV") {
         out.push_str("この閲覧は後日審査されます。");
@@ -91,22 +116,27 @@ fn after(access: &Access, to_person: bool) -> String {
     out
 }
 
-fn owner(to_person: bool) -> &'static str {
-    if to_person { "あなたの" } else { "本人の" }
+/// Why a reading could give something out; where nothing was, there is no basis to tell.
+fn basis(access: &Access, to_person: bool) -> String {
+    match (shown(access), access.consent) {
+        (Shown::Nothing | Shown::Unsaid, _) => String::new(),
+        (_, Some((_, _, given_at))) => {
+            format!("{}は{}に同意しました。", if to_person { "あなた" } else { "本人" }, when(given_at))
+        }
+        _ if access.rules.iter().any(|r| r == "R16") => {
+            "自らが作成した記録は、作成した施設がいつでも閲覧できます。".to_owned()
+        }
+        _ => String::new(),
+    }
 }
 
-fn file(to_person: bool) -> &'static str {
-    if to_person { "あなたの記録" } else { "本人の記録" }
+fn owner(to_person: bool) -> &'static str {
+    if to_person { "あなたの" } else { "本人の" }
 }
 
 fn things(access: &Access, to_person: bool) -> String {
     let names = list(access);
     format!("{}{}", owner(to_person), if names.is_empty() { "記録" } else { &names })
-}
-
-fn written(access: &Access) -> String {
-    let names = list(access);
-    if names.is_empty() { "情報".to_owned() } else { names }
 }
 
 fn list(access: &Access) -> String {

@@ -5,7 +5,7 @@ mod ja;
 
 use chrono::{DateTime, FixedOffset};
 use schemas::access::{Access, ActorName};
-use schemas::vocab::AccessKind;
+use schemas::vocab::{AccessKind, Action};
 use schemas::{Category, Purpose, ResourceType};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,9 +98,77 @@ fn case_of(access: &Access) -> Option<&str> {
     access.subject.strip_prefix("case/").filter(|id| !id.is_empty())
 }
 
-/// Whether an entry is about something written rather than read.
-fn is_about_writing(access: &Access) -> bool {
-    access.kind == AccessKind::Write || access.purpose == Purpose::Recordmgt
+/// What was done, or tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Deed {
+    Look,
+    Write,
+    /// What the person agrees to.
+    Consent,
+    /// What the person wants kept out.
+    Object,
+    OpenVisit,
+    CloseVisit,
+    /// One of the two; the entry does not say which.
+    Visit,
+}
+
+/// The action of a writing or a refusal, as far as the entry says it: a door that writes names it in `subject`, and whoever asks
+/// a question leaves the question.
+pub(crate) fn action(access: &Access) -> Option<Action> {
+    let named = match access.kind {
+        AccessKind::Write | AccessKind::Denied | AccessKind::Consent => access.subject.parse().ok(),
+        _ => None,
+    };
+    named.or((access.kind == AccessKind::Denied && !access.query.is_empty()).then_some(Action::Read))
+}
+
+/// What an entry tells of. Where it names no action: for a person's own purpose only consents and objections are written.
+fn deed(access: &Access) -> Deed {
+    if let Some(action) = action(access) {
+        return match action {
+            Action::Create | Action::Update | Action::Delete => Deed::Write,
+            Action::GiveConsent | Action::WithdrawConsent => Deed::Consent,
+            Action::Object => Deed::Object,
+            Action::OpenVisit => Deed::OpenVisit,
+            Action::CloseVisit => Deed::CloseVisit,
+            Action::Read | Action::Search | Action::Export | Action::Check | Action::ReadLog => Deed::Look,
+        };
+    }
+    match (access.kind, access.purpose) {
+        (AccessKind::Consent, _) if access.rules.iter().any(|r| r == "R59") => Deed::Object,
+        (AccessKind::Consent, _) => Deed::Consent,
+        (AccessKind::Write, _) if access.count == 0 => Deed::Visit,
+        (AccessKind::Write, _) | (_, Purpose::Recordmgt) => Deed::Write,
+        (_, Purpose::Patrqt) => Deed::Consent,
+        _ => Deed::Look,
+    }
+}
+
+/// What a reading gave out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shown {
+    Items,
+    /// How many there are, and none of them.
+    Number,
+    Nothing,
+    /// No item; the query, which says the rest, is kept from this reader.
+    Unsaid,
+}
+
+/// What a reading gave out of what the person may know of.
+fn shown(access: &Access) -> Shown {
+    let parameters = access.query.split_once('?').map_or("", |(_, parameters)| parameters);
+    match access.count {
+        0 if access.query.is_empty() => Shown::Unsaid,
+        0 if parameters.split('&').any(|p| matches!(p, "_summary=count" | "_count=0")) => Shown::Number,
+        0 => Shown::Nothing,
+        _ => Shown::Items,
+    }
+}
+
+fn is_reading(access: &Access) -> bool {
+    matches!(access.kind, AccessKind::Read | AccessKind::Search | AccessKind::Export)
 }
 
 /// The categories of an entry; where it names no item, the one that the query's type stands for.

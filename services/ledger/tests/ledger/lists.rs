@@ -88,14 +88,14 @@ async fn a_record_that_was_appended_twice_gets_no_second_number() {
 
 #[actix_web::test]
 async fn a_restart_and_a_rebuild_write_the_same_rows_byte_for_byte() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let citizens = [world.citizen().await, world.citizen().await];
     for turn in 0..30 {
         world.append(access(citizens[turn % 2].pid)).await;
     }
     settle(&world, &citizens.iter().collect::<Vec<_>>()).await;
     // Both last readings are in the log and may not be in the lists; the role stops in the middle of that.
-    world.handle.stop();
+    world.handle.stop().await;
     let deps = world.list_deps();
     replay_lists(&deps, world.store.clone(), &mut |_| {}).await.unwrap();
     let fresh = Arc::new(chassis::twins::MemoryStore::new());

@@ -257,12 +257,12 @@ async fn while_the_link_is_suspect_only_entries_of_visits_by_card_are_shown() {
 
 #[actix_web::test]
 async fn a_list_that_does_not_reach_to_this_moment_says_so() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let citizen = world.citizen().await;
     world.append(access(citizen.pid)).await;
     let token = world.sign_in(&citizen).await;
     assert_eq!(world.get(&token, "/me/accesses").await.json()["behind"], json!(null));
-    world.handle.stop();
+    world.handle.stop().await;
     world.append(access(citizen.pid)).await;
     let said = world.get(&token, "/me/accesses?lang=en").await;
     let sentence = "Entries of the last moments are not in this list yet; look again in a minute.";
@@ -283,8 +283,37 @@ async fn entries_whose_key_was_destroyed_keep_their_number_and_lose_their_words(
     world.keys.destroy_person(citizen.pid).await.unwrap();
     // The state can no longer be opened either: nobody is let in, and no word of an entry leaves.
     let said = world.get(&token, "/me/accesses").await;
-    assert_eq!(said.status, 500);
+    assert_eq!(said.status, 410);
     assert!(!said.text.contains("Sato"));
     let report = ledger::verify_lists(&world.list_deps(), world.store.clone(), &mut |_, _| {}).await.unwrap();
-    assert!(report.is_good() && report.without_key == report.records && report.opened == 0, "{report:?}");
+    assert!(report.is_good() && report.without_key == 2, "{report:?}");
+    assert_eq!((report.records, report.opened), (3, 1), "the refusal itself is an entry of nobody's list");
+}
+
+#[actix_web::test]
+async fn an_erased_person_is_told_so_and_to_everybody_else_is_like_an_unknown_person() {
+    let world = World::new().await;
+    let (citizen, official) = (world.citizen().await, world.official("off-1").await);
+    world.append(access(citizen.pid)).await;
+    let own = world.sign_in(&citizen).await;
+    assert_eq!(world.get(&own, "/me/accesses").await.status, 200);
+    world.keys.destroy_person(citizen.pid).await.unwrap();
+    for path in ["/me/accesses", "/fhir/AuditEvent", &format!("/fhir/AuditEvent/{}", schemas::EntryId::random())] {
+        let said = world.get(&own, path).await;
+        assert_eq!(said.status, 410, "{path}: {}", said.text);
+        assert!(said.text.contains("were erased") && said.headers.contains_key("kiroku-receipt"), "{}", said.text);
+    }
+    world
+        .open_case("case-9", |case| {
+            case.persons = vec![citizen.pid];
+        })
+        .await;
+    let doctor = world.token("his", "dr-1", "physician", "TREAT").await;
+    for (token, path) in [(&doctor, "/fhir/AuditEvent?patient="), (&official, "/audit/accesses?case=case-9&person=")] {
+        let erased = world.get(token, &format!("{path}{}", citizen.pid)).await;
+        let unknown = world.get(token, &format!("{path}{}", schemas::Pid::random())).await;
+        assert_eq!((erased.status, &erased.text), (unknown.status, &unknown.text));
+        assert_eq!(erased.status, 403);
+        assert_eq!(erased.header("kiroku-receipt").len(), unknown.header("kiroku-receipt").len());
+    }
 }

@@ -1,8 +1,8 @@
 //! R43: a case, two officials, no clinical content, and always an entry.
 
-use schemas::Category;
 use schemas::authority::{AuthorityEvent, Case, Status};
 use schemas::vocab::AccessKind;
+use schemas::{Category, Purpose};
 use serde_json::json;
 
 use crate::world::{Citizen, DAY, HOSPITAL, NOW, World, access, official};
@@ -156,4 +156,30 @@ async fn a_node_that_does_not_know_the_registry_of_today_refuses_the_regulator_a
     let path = format!("/audit/accesses?case=case-1&person={}", citizen.pid);
     assert_eq!(world.get(&token, &path).await.status, 403);
     assert_eq!(kinds(&world, &citizen).await, ["denied", "automatic"]);
+}
+
+#[actix_web::test]
+async fn an_official_reads_what_was_tried_without_what_it_was_about() {
+    let world = World::new().await;
+    let citizen = world.citizen().await;
+    let tried = |purpose, query: &str, subject: &str| {
+        let mut entry = access(citizen.pid);
+        (entry.kind, entry.purpose) = (AccessKind::Denied, purpose);
+        (entry.query, entry.subject, entry.count) = (query.into(), subject.into(), 0);
+        entry
+    };
+    world.append(tried(Purpose::Patrqt, "Immunization?status=completed", "")).await;
+    world.append(tried(Purpose::Patrqt, "", "give_consent")).await;
+    world.append(tried(Purpose::Treat, "MedicationRequest/$check", "drug 1234")).await;
+    world.open_case("case-7", about(&citizen)).await;
+    let token = world.official("off-1").await;
+    let said = world.get(&token, &format!("/audit/accesses?case=case-7&person={}&lang=en", citizen.pid)).await;
+    assert_eq!(said.column("subject"), ["read", "give_consent", "read"]);
+    let sentences = said.column("sentence");
+    let ends = ["read the person's records", "record the person's consent", "read the person's records"];
+    for (sentence, end) in sentences.iter().zip(ends) {
+        let sentence = sentence.as_str().unwrap();
+        assert!(sentence.contains(&format!("tried to {end} and was refused")), "{sentence}");
+    }
+    assert!(!said.text.contains("drug 1234") && !said.text.contains("Immunization"));
 }

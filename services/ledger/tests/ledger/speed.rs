@@ -13,8 +13,8 @@ use crate::world::{World, access};
 
 #[actix_web::test]
 async fn twenty_thousand_entries_a_second_are_numbered() {
-    let world = World::new().await;
-    world.handle.stop();
+    let mut world = World::new().await;
+    world.handle.stop().await;
     let pids: Vec<Pid> = (0..200).map(|_| Pid::random()).collect();
     for pid in &pids {
         world.keys.create_person(*pid).await.unwrap();

@@ -1,26 +1,26 @@
 //! Organisations, professionals, roles and places: about no person, readable by whoever has a token.
 
-use std::sync::Arc;
-
 use actix_web::{HttpRequest, web};
 use chassis::auth::scopes::Interaction;
 use chassis::http::{Negotiation, Plain, Refusal, RequestInfo, parse_type};
-use fhir::search::{Handling, HeaderShelf, Query as Search};
+use fhir::search::{Handling, HeaderShelf, Query as Search, Total};
 use schemas::header::Header;
 use schemas::{ItemKey, Pid, ResourceId, ResourceType};
 
+use super::search::{is_counting, needs_whole_shelf, page_size};
+use super::{is_known_version, notice};
 use crate::Query;
-use crate::page::{BundleWriter, COUNT, COUNT_MAX};
+use crate::page::{BundleWriter, Paging, Scope};
 
 type Params = Vec<(String, String)>;
 
 /// Instance read of the newest or an older version.
 pub(crate) async fn read(
     query: &Query,
+    request: &HttpRequest,
     form: Negotiation,
     resource_type: ResourceType,
-    id: ResourceId,
-    version: Option<u32>,
+    (id, version): (ResourceId, Option<u32>),
 ) -> Result<Plain, Refusal> {
     let item = ItemKey { resource_type, local: id.local };
     let newest = query.shelves.header(Pid::COMMONS, &item).await.map_err(|e| query.failed(&e))?;
@@ -32,10 +32,12 @@ pub(crate) async fn read(
         (newest, _) => newest,
     };
     let header = header.filter(|h| !h.deleted).ok_or_else(Refusal::not_found)?;
-    let resource = query.open_commons(&header).await?;
-    Ok(Plain::fhir(200, form.form(resource))
-        .with_header("etag", format!("W/\"{}\"", header.version))
-        .with_header("last-modified", fhir::dates::http_date(header.last_updated)))
+    let etag = format!("W/\"{}\"", header.version);
+    let answer = match is_known_version(request, &etag) {
+        true => Plain::fhir(304, Vec::new()),
+        false => Plain::fhir(200, form.form(query.open_commons(&header).await?)),
+    };
+    Ok(answer.with_header("etag", etag).with_header("last-modified", fhir::dates::http_date(header.last_updated)))
 }
 
 /// `GET /fhir/{commons type}?...`
@@ -76,35 +78,34 @@ async fn search(
     let handling = if form.prefer.lenient { Handling::Lenient } else { Handling::Strict };
     let search =
         Search::parse_at(&query.base_url, Some(resource_type), &params, handling).map_err(Refusal::bad_request)?;
-    let headers = query.commons_of_type(resource_type).await?;
+    let state = query.state(Pid::COMMONS).await.map_err(|e| query.failed(&e))?;
+    let position = state.map_or(0, |s| s.position);
+    let scope = Scope::of(&session, Pid::COMMONS, type_name, &params);
+    let paging = Paging::open(&query.page_key, scope, search.page.as_deref(), (position, page_size(&search)))?;
+    let wide = needs_whole_shelf(&search, &params);
+    let types = ResourceType::ALL.iter().copied().filter(|t| wide || search.covers(*t));
+    let headers = query.commons_as_of((position, paging.sequence()), types).await.map_err(|e| query.failed(&e))?;
     let shelf: HeaderShelf<'_> = headers.iter().map(AsRef::as_ref).collect();
     let matcher = search.on(&shelf);
-    let mut found: Vec<&Arc<Header>> = headers.iter().filter(|h| matcher.matches(h)).collect();
-    found.sort_by_cached_key(|h| search.sort_key(h));
-    let total = found.len();
-    found.truncate(search.count.map_or(COUNT, |c| c as usize).min(COUNT_MAX));
-    let mut bundle = BundleWriter::new("searchset", Some(total), &[]);
-    for header in found {
-        let resource = query.open_commons(header).await?;
-        let url = format!("{}/{}", query.base_url, header.reference(Pid::COMMONS));
-        bundle.entry(&url, Some(&resource), ",\"search\":{\"mode\":\"match\"}");
+    let found = headers.iter().filter(|h| matcher.matches(h)).map(|h| (search.sort_key(h), h.as_ref()));
+    let cut = paging.cut(found.collect());
+    let total = (search.total != Some(Total::None)).then_some(cut.total);
+    let mut bundle = BundleWriter::new("searchset", total, &cut.links(&query.base_url, type_name, &params));
+    if !is_counting(&search) {
+        let included = search.included(&cut.page, &shelf);
+        let modes = cut.page.iter().map(|h| (h, "match")).chain(included.iter().map(|h| (h, "include")));
+        for (header, mode) in modes {
+            let resource = query.open_commons(header).await?;
+            query.write_entry(&mut bundle, Pid::COMMONS, header, &resource, (&search, mode))?;
+        }
+        if !search.ignored.is_empty() {
+            notice::add_outcome(&mut bundle, &search.ignored);
+        }
     }
     Ok(Plain::fhir(200, form.form(bundle.finish())))
 }
 
 impl Query {
-    /// All live commons of a type.
-    async fn commons_of_type(&self, resource_type: ResourceType) -> Result<Vec<Arc<Header>>, Refusal> {
-        let state = self.state(Pid::COMMONS).await.map_err(|e| self.failed(&e))?;
-        let position = state.map_or(0, |s| s.position);
-        if let Some(entry) = self.cache.headers(Pid::COMMONS, resource_type, position) {
-            return Ok(entry.headers.clone());
-        }
-        let headers = self.shelves.headers_of_type(Pid::COMMONS, resource_type).await.map_err(|e| self.failed(&e))?;
-        let live: Vec<Header> = headers.into_iter().filter(|h| !h.deleted).collect();
-        Ok(self.cache.keep_headers(Pid::COMMONS, resource_type, position, live).headers.clone())
-    }
-
     /// A commons resource as FHIR JSON. Commons are about no person: they need no receipt, and this opens nothing else.
     pub(crate) async fn open_commons(&self, header: &Header) -> Result<Vec<u8>, Refusal> {
         let body = self.shelves.body_inside(Pid::COMMONS, header).await.map_err(|e| self.failed(&e))?;

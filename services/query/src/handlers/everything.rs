@@ -6,19 +6,21 @@ use actix_web::{HttpRequest, web};
 use chassis::auth::scopes::Interaction;
 use chassis::http::{Negotiation, Refusal, RequestInfo, parse_type};
 use chassis::release::Answer;
+use chassis::session::Session;
 use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{Pid, Problem, ProblemCode, ResourceType};
 
-use super::{parse_id, query_text};
+use super::{notice, parse_id, query_text, unknown_parameter};
 use crate::Query;
 use crate::find::Named;
-use crate::page::BundleWriter;
+use crate::page::{BundleWriter, Cut, Paging, Scope};
 use crate::release::Looked;
+use crate::view::View;
 
 type Params = Vec<(String, String)>;
 
-/// Items of one answer when no `_count` is given; more are said with a `next` link.
+/// Items of one page when no `_count` is given, and at the most.
 const EVERYTHING_MAX: usize = 1000;
 
 /// Limits that the parameters set.
@@ -28,45 +30,44 @@ struct Limits {
     since: i64,
     types: Vec<ResourceType>,
     count: usize,
-    offset: usize,
+    page: Option<String>,
 }
 
 impl Limits {
     fn parse(params: &Params) -> Result<Self, Refusal> {
-        let (types, offset) = (Vec::new(), 0);
-        let mut limits = Self { start: i64::MIN, end: i64::MAX, since: i64::MIN, types, count: EVERYTHING_MAX, offset };
-        for (name, value) in params {
-            let bad = || {
-                Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name.clone(), "this value does not read")])
-            };
+        let (types, count, page) = (Vec::new(), EVERYTHING_MAX, None);
+        let mut limits = Self { start: i64::MIN, end: i64::MAX, since: i64::MIN, types, count, page };
+        for (index, (name, value)) in params.iter().enumerate() {
+            let problem = |text: &str| Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name.clone(), text)]);
+            let bad = || problem("this value does not read");
             match name.as_str() {
                 "start" => limits.start = fhir::dates::interval(value).ok_or_else(bad)?.0,
                 "end" => limits.end = fhir::dates::interval(value).ok_or_else(bad)?.1,
                 "_since" => limits.since = fhir::dates::interval(value).ok_or_else(bad)?.0,
-                "_count" => limits.count = value.parse::<usize>().map_err(|_| bad())?.clamp(1, EVERYTHING_MAX),
-                "_offset" => limits.offset = value.parse().map_err(|_| bad())?,
+                "_count" => limits.count = value.parse::<usize>().map_err(|_| bad())?.min(EVERYTHING_MAX),
                 "_type" => limits.types = value.split(',').map(parse_type).collect::<Result<_, _>>()?,
-                "_format" | "_pretty" => {}
-                _ => {
-                    return Err(Refusal::not_supported(
-                        name.clone(),
-                        "$everything takes start, end, _since, _type, _count",
-                    ));
-                }
+                "_page" => limits.page = Some(value.clone()),
+                "_format" | "_pretty" => continue,
+                _ => return Err(unknown_parameter(index, "$everything takes start, end, _since, _type, _count")),
+            }
+            if params[..index].iter().any(|(earlier, _)| earlier == name) {
+                return Err(problem("this parameter may stand once"));
             }
         }
         Ok(limits)
     }
 
+    fn covers(&self, resource_type: ResourceType) -> bool {
+        self.types.is_empty() || self.types.contains(&resource_type)
+    }
+
     fn admit(&self, header: &Header) -> bool {
         let in_period = header.meta.period.is_none_or(|(from, to)| to > self.start && from < self.end);
-        in_period
-            && header.last_updated >= self.since
-            && (self.types.is_empty() || self.types.contains(&header.item.resource_type))
+        in_period && header.last_updated >= self.since
     }
 }
 
-/// `GET /fhir/Patient/{id}/$everything`
+/// `GET /fhir/Patient/{id}/$everything`: the newest first, in pages that stay as they were when the first was made.
 pub(crate) async fn of_patient(
     query: web::Data<Query>,
     request: HttpRequest,
@@ -80,35 +81,45 @@ pub(crate) async fn of_patient(
     let limits = Limits::parse(&params)?;
     let asked = query_text("Patient/{id}/$everything", &params);
     let named = parse_id(&path).map_or(Named::Nobody, |id| Named::Pid(id.pid));
-    let view = query.view_or_refuse(&session, named, Action::Export, asked.clone()).await?;
-    let mut headers: Vec<Arc<Header>> = Vec::new();
-    for &resource_type in ResourceType::ALL.iter().filter(|t| !t.is_commons()) {
-        headers.extend(query.admitted_of_type(&view, resource_type).await.map_err(|e| query.failed(&e))?);
-    }
-    headers.retain(|h| limits.admit(h));
-    let total = headers.len();
-    let page: Vec<_> = headers.into_iter().skip(limits.offset).take(limits.count).collect();
-    let looked = Looked::new(AccessKind::Export, asked, &page);
-    let opened = query.release(&session, &view, looked).await?;
-    let mut links = Vec::new();
-    let behind = limits.offset + page.len();
-    if behind < total && !page.is_empty() {
-        links.push(("next", next_link(&query.base_url, &path, &params, behind)));
-    }
-    let mut bundle = BundleWriter::new("searchset", Some(total), &links);
-    for (header, resource) in page.iter().zip(&opened.resources) {
+    let documents = limits.count > 0 && notice::asks_for_documents(|t| limits.covers(t));
+    let view = query.view_or_refuse(&session, named, Action::Export, (asked.clone(), documents)).await?;
+    let cut = query.everything(&session, &view, &limits, (&path, &params)).await?;
+    let waits = documents && query.waits(&view).await.map_err(|e| query.failed(&e))?;
+    let opened = query.release(&session, &view, Looked::new(AccessKind::Export, asked, &cut.page)).await?;
+    let links = cut.links(&query.base_url, &own_path(&path), &params);
+    let mut bundle = BundleWriter::new("searchset", Some(cut.total), &links);
+    for (header, resource) in cut.page.iter().zip(&opened.resources) {
         let url = format!("{}/{}", query.base_url, header.reference(view.pid));
         bundle.entry(&url, resource.as_deref(), ",\"search\":{\"mode\":\"match\"}");
+    }
+    if limits.count > 0 {
+        notice::add_notice(&mut bundle, waits, &[]);
     }
     Ok(Answer::about_person(opened.receipt, 200, form.form(bundle.finish())))
 }
 
-fn next_link(base: &str, id: &str, params: &Params, offset: usize) -> String {
-    let mut url = format!("{base}/Patient/{id}/$everything?_offset={offset}");
-    for (name, value) in params.iter().filter(|(name, _)| name != "_offset") {
-        url.push_str(&format!("&{}={}", urlencoding::encode(name), urlencoding::encode(value)));
+fn own_path(id: &str) -> String {
+    format!("Patient/{}/$everything", urlencoding::encode(id))
+}
+
+impl Query {
+    /// One page of all that the filter admits within the limits.
+    async fn everything(
+        &self,
+        session: &Session,
+        view: &View,
+        limits: &Limits,
+        (id, params): (&str, &Params),
+    ) -> Result<Cut<Arc<Header>>, Refusal> {
+        let scope = Scope::of(session, view.pid, &own_path(id), params);
+        let here = (view.state.position, limits.count);
+        let paging = Paging::open(&self.page_key, scope, limits.page.as_deref(), here)?;
+        let types = ResourceType::ALL.iter().copied().filter(|t| limits.covers(*t));
+        let headers = self.admitted_as_of(view, paging.sequence(), types).await.map_err(|e| self.failed(&e))?;
+        let order = fhir::search::Query::default();
+        let within = headers.into_iter().filter(|h| limits.admit(h));
+        Ok(paging.cut(within.map(|h| (order.sort_key(&h), h)).collect()))
     }
-    url
 }
 
 /// `GET /fhir/Patient/{id}/{type}`: a search of the type in the person's compartment.

@@ -10,7 +10,7 @@ use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{ItemKey, LocalId, Problem, ProblemCode, ResourceType};
 
-use super::{parse_id, query_text};
+use super::{parse_id, query_text, unknown_parameter};
 use crate::Query;
 use crate::page::{BundleWriter, COUNT, COUNT_MAX};
 use crate::release::Looked;
@@ -67,7 +67,7 @@ pub(crate) async fn of_type(
     let window = Window::parse(&params)?;
     let named = query.find_person(&session, Some(resource_type), &params).await?;
     let asked = query_text(&format!("{resource_type}/_history"), &params);
-    let view = query.view_or_refuse(&session, named, Action::Search, asked.clone()).await?;
+    let view = query.view_or_refuse(&session, named, Action::Search, (asked.clone(), false)).await?;
     let versions = query.versions_of_type(&view, resource_type).await?;
     query.answer_history(&session, &view, form, (asked, versions, window)).await
 }
@@ -87,7 +87,7 @@ struct Window {
 impl Window {
     fn parse(params: &Params) -> Result<Self, Refusal> {
         let mut window = Self { count: COUNT, since: i64::MIN };
-        for (name, value) in params {
+        for (index, (name, value)) in params.iter().enumerate() {
             let bad = || {
                 Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name.clone(), "this value does not read")])
             };
@@ -95,7 +95,7 @@ impl Window {
                 "_count" => window.count = value.parse::<usize>().map_err(|_| bad())?.min(COUNT_MAX),
                 "_since" => window.since = fhir::dates::interval(value).ok_or_else(bad)?.0,
                 "_format" | "_pretty" | "patient" | "subject" | "beneficiary" | "_id" => {}
-                _ => return Err(Refusal::not_supported(name.clone(), "histories take `_count` and `_since`")),
+                _ => return Err(unknown_parameter(index, "histories take `_count` and `_since`")),
             }
         }
         Ok(window)

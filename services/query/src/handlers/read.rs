@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, web};
 use chassis::auth::scopes::Interaction;
 use chassis::http::{Negotiation, Refusal, RequestInfo, parse_type};
@@ -12,7 +11,7 @@ use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{ItemKey, LocalId, Pid};
 
-use super::parse_id;
+use super::{is_known_version, parse_id};
 use crate::Query;
 use crate::release::Looked;
 use crate::view::View;
@@ -58,7 +57,9 @@ async fn read_version(
     session.require_scope(type_name, Interaction::Read)?;
     let id = parse_id(id);
     if let Some(id) = id.filter(|id| id.pid == Pid::COMMONS) {
-        return super::commons::read(query, form, resource_type, id, version).await.map(actix_web::Either::Right);
+        return super::commons::read(query, request, form, resource_type, (id, version))
+            .await
+            .map(actix_web::Either::Right);
     }
     let view = query.view(&session, id.map(|id| id.pid), Action::Read).await.map_err(|e| query.failed(&e))?;
     let item = ItemKey { resource_type, local: id.map_or(LocalId([0; 10]), |id| id.local) };
@@ -109,12 +110,7 @@ async fn answer(
         .with_receipt(&opened.receipt));
     };
     let etag = format!("W/\"{}\"", header.version);
-    let same = request
-        .headers()
-        .get(header::IF_NONE_MATCH)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*"));
-    let answer = match same {
+    let answer = match is_known_version(request, &etag) {
         true => Answer::about_person(opened.receipt, 304, Vec::new()),
         false => Answer::about_person(opened.receipt, 200, form.form(resource)),
     };

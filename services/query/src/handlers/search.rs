@@ -11,12 +11,12 @@ use chassis::session::Session;
 use fhir::search::{Handling, HeaderShelf, Query as Search, Summary, Total};
 use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
-use schemas::{ItemKey, Pid, Problem, ProblemCode, ResourceId, ResourceType};
+use schemas::{ItemKey, Pid, ResourceId, ResourceType};
 
-use super::query_text;
+use super::{notice, query_text};
 use crate::Query;
 use crate::find::Named;
-use crate::page::{self, BundleWriter, COUNT, COUNT_MAX, PageToken};
+use crate::page::{BundleWriter, COUNT, COUNT_MAX, Paging, Scope};
 use crate::release::Looked;
 use crate::view::View;
 
@@ -96,25 +96,28 @@ struct Found {
     commons: Vec<Arc<Header>>,
     total: usize,
     links: Vec<(&'static str, String)>,
+    /// A document addressed to the reader waits for the person's consent (R19).
+    waits: bool,
 }
 
 impl Query {
-    /// State and decision of the person that was named. Unknown, forbidden and not-yours are answered alike.
+    /// State and decision of the person that was named. Unknown, forbidden and not-yours are answered alike; where documents
+    /// are asked for, their named receiver is told that one waits (R19).
     pub(crate) async fn view_or_refuse(
         &self,
         session: &Session,
         named: Named,
         action: Action,
-        asked: String,
+        (asked, documents): (String, bool),
     ) -> Result<View, Refusal> {
-        let refusal = || Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", "not available"));
         let pid = match named {
             Named::Pid(pid) => Some(pid),
             Named::Nobody => None,
         };
         let view = self.view(session, pid, action).await.map_err(|e| self.failed(&e))?;
         if !view.decision.is_permit() {
-            return Err(self.refuse(session, &view, asked, refusal()).await);
+            let waits = documents && self.waits(&view).await.map_err(|e| self.failed(&e))?;
+            return Err(self.refuse(session, &view, asked, notice::not_available(waits)).await);
         }
         Ok(view)
     }
@@ -142,73 +145,42 @@ impl Query {
         (path, params): (&str, Params),
     ) -> Result<Answer, Refusal> {
         let asked = query_text(search.resource_type.map_or("", ResourceType::as_str), &params);
-        let view = self.view_or_refuse(session, named, Action::Search, asked).await?;
-        let found = self.run(&view, &search, &params, path).await?;
+        // A count is a number and nothing beside it: neither the notice nor what waits.
+        let documents = !is_counting(&search) && notice::asks_for_documents(|t| search.covers(t));
+        let view = self.view_or_refuse(session, named, Action::Search, (asked, documents)).await?;
+        let mut found = self.run(session, &view, &search, (&params, path)).await?;
+        found.waits = documents && self.waits(&view).await.map_err(|e| self.failed(&e))?;
         self.answer_search(session, &view, &search, form, (&params, found)).await
     }
 
-    async fn run(&self, view: &View, search: &Search, params: &Params, path: &str) -> Result<Found, Refusal> {
-        let hash = page::query_hash(path, params);
-        let token = match &search.page {
-            None => None,
-            Some(text) => Some(PageToken::open(text, &self.page_key, view.pid, &hash).ok_or_else(bad_page)?),
-        };
-        let sequence = token.as_ref().map_or(view.state.position, |t| t.sequence);
+    async fn run(
+        &self,
+        session: &Session,
+        view: &View,
+        search: &Search,
+        (params, path): (&Params, &str),
+    ) -> Result<Found, Refusal> {
+        let scope = Scope::of(session, view.pid, path, params);
+        let here = (view.state.position, page_size(search));
+        let paging = Paging::open(&self.page_key, scope, search.page.as_deref(), here)?;
         let wide = needs_whole_shelf(search, params);
-        let headers = self.headers_as_of(view, search, sequence, wide).await?;
+        let types = ResourceType::ALL.iter().copied().filter(|t| wide || search.covers(*t));
+        let headers = self.admitted_as_of(view, paging.sequence(), types).await.map_err(|e| self.failed(&e))?;
         let commons = if wide { self.referred_commons(&headers).await? } else { Vec::new() };
         let shelf: HeaderShelf<'_> = headers.iter().chain(&commons).map(AsRef::as_ref).collect();
         let matcher = search.on(&shelf);
-        let mut matched: Vec<_> =
-            headers.iter().filter(|h| matcher.matches(h)).map(|h| (search.sort_key(h), h)).collect();
-        matched.sort_by(|a, b| a.0.cmp(&b.0));
-        let keys: Vec<_> = matched.iter().map(|(key, _)| key.clone()).collect();
-        let count = search.count.map_or(COUNT, |c| c as usize).min(COUNT_MAX);
-        let (from, to) = page::slice(&keys, token.as_ref(), count);
-        let seal = |key, back| PageToken { sequence, key, back }.seal(&self.page_key, view.pid, &hash);
-        let mut links = vec![("self", self.link(path, params, search.page.as_deref()))];
-        if count > 0 && to < keys.len() && to > from {
-            links.push(("next", self.link(path, params, Some(&seal(keys[to - 1].clone(), false)))));
-        }
-        if count > 0 && from > 0 {
-            let first = keys.get(from).cloned().unwrap_or_else(|| keys[keys.len() - 1].clone());
-            links.push(("previous", self.link(path, params, Some(&seal(first, true)))));
-        }
-        let page: Vec<Arc<Header>> = matched[from..to].iter().map(|(_, h)| (*h).clone()).collect();
-        let refs: Vec<&Header> = page.iter().map(AsRef::as_ref).collect();
+        let matched = headers.iter().filter(|h| matcher.matches(h)).map(|h| (search.sort_key(h), h)).collect();
+        let cut = paging.cut(matched);
+        let links = cut.links(&self.base_url, path, params);
+        let refs: Vec<&Header> = cut.page.iter().map(|h| h.as_ref()).collect();
         let added: Vec<ItemKey> = search.included(&refs, &shelf).into_iter().map(|h| h.item).collect();
         let by_item = |of: &[Arc<Header>]| -> Vec<Arc<Header>> {
             let known: HashMap<ItemKey, &Arc<Header>> = of.iter().map(|h| (h.item, h)).collect();
             added.iter().filter_map(|item| known.get(item).map(|h| (*h).clone())).collect()
         };
-        Ok(Found { page, included: by_item(&headers), commons: by_item(&commons), total: keys.len(), links })
-    }
-
-    /// The admitted headers of the types that matter, as they were at `sequence`.
-    async fn headers_as_of(
-        &self,
-        view: &View,
-        search: &Search,
-        sequence: u64,
-        wide: bool,
-    ) -> Result<Vec<Arc<Header>>, Refusal> {
-        let mut headers = Vec::new();
-        for &resource_type in ResourceType::ALL {
-            if resource_type.is_commons() || !(wide || search.covers(resource_type)) {
-                continue;
-            }
-            for header in self.admitted_of_type(view, resource_type).await.map_err(|e| self.failed(&e))? {
-                if header.position <= sequence {
-                    headers.push(header);
-                    continue;
-                }
-                // Written since the first page: an older version stands in for it, if there was one.
-                let old = self.shelves.old_versions(view.pid, &header.item).await.map_err(|e| self.failed(&e))?;
-                let then = old.into_iter().rev().find(|h| h.position <= sequence);
-                headers.extend(then.filter(|h| !h.deleted && view.decision.filter.admits(h)).map(Arc::new));
-            }
-        }
-        Ok(headers)
+        let (included, commons) = (by_item(&headers), by_item(&commons));
+        let page = cut.page.into_iter().cloned().collect();
+        Ok(Found { page, included, commons, total: cut.total, links, waits: false })
     }
 
     /// The commons that these headers refer to; they belong to nobody and are no secret.
@@ -232,7 +204,7 @@ impl Query {
         form: Negotiation,
         (params, found): (&Params, Found),
     ) -> Result<Answer, Refusal> {
-        let counting = search.summary == Some(Summary::Count) || search.count == Some(0);
+        let counting = is_counting(search);
         let shown: Vec<Arc<Header>> = match counting {
             true => Vec::new(),
             false => found.page.iter().chain(&found.included).cloned().collect(),
@@ -252,12 +224,12 @@ impl Query {
                 let resource = self.open_commons(header).await?;
                 self.write_entry(&mut bundle, Pid::COMMONS, header, &resource, (search, "include"))?;
             }
-            bundle.entry("", Some(&information(&search.ignored)), ",\"search\":{\"mode\":\"outcome\"}");
+            notice::add_notice(&mut bundle, found.waits, &search.ignored);
         }
         Ok(Answer::about_person(opened.receipt, 200, form.form(bundle.finish())))
     }
 
-    fn write_entry(
+    pub(crate) fn write_entry(
         &self,
         bundle: &mut BundleWriter,
         pid: Pid,
@@ -271,20 +243,10 @@ impl Query {
         bundle.entry(&url, Some(&resource), &format!(",\"search\":{{\"mode\":\"{mode}\"}}"));
         Ok(())
     }
-
-    fn link(&self, path: &str, params: &Params, token: Option<&str>) -> String {
-        let mut url = if path.is_empty() { self.base_url.clone() } else { format!("{}/{path}", self.base_url) };
-        let pairs = params.iter().filter(|(n, _)| n != "_page").map(|(n, v)| (n.as_str(), v.as_str()));
-        for (at, (name, value)) in pairs.chain(token.map(|t| ("_page", t))).enumerate() {
-            url.push(if at == 0 { '?' } else { '&' });
-            url.push_str(&format!("{}={}", urlencoding::encode(name), urlencoding::encode(value)));
-        }
-        url
-    }
 }
 
 /// Chains, `_has` and includes look at other types than the one searched.
-fn needs_whole_shelf(search: &Search, params: &Params) -> bool {
+pub(super) fn needs_whole_shelf(search: &Search, params: &Params) -> bool {
     !search.includes.is_empty()
         || !search.revincludes.is_empty()
         || params.iter().any(|(name, _)| name.contains('.') || name.starts_with("_has"))
@@ -302,15 +264,12 @@ fn commons_references(header: &Header) -> Vec<ItemKey> {
     header.search.iter().filter_map(|v| of(&v.value)).collect()
 }
 
-fn bad_page() -> Refusal {
-    let text = "this page link is not of this search; begin again without `_page`";
-    Refusal::bad_request(vec![Problem::new(ProblemCode::Value, "_page", text)])
+/// Only the total is asked for.
+pub(super) fn is_counting(search: &Search) -> bool {
+    search.summary == Some(Summary::Count) || search.count == Some(0)
 }
 
-/// The constant notice, and what lenient handling left out.
-fn information(ignored: &[Problem]) -> Vec<u8> {
-    let mut notice = Problem::new(ProblemCode::Informational, "", chassis::release::NOTICE);
-    notice.severity = schemas::problem::Severity::Information;
-    let problems: Vec<Problem> = std::iter::once(notice).chain(ignored.iter().cloned()).collect();
-    schemas::problem::operation_outcome(&problems).to_string().into_bytes()
+/// Items of a page.
+pub(super) fn page_size(search: &Search) -> usize {
+    search.count.map_or(COUNT, |c| c as usize).min(COUNT_MAX)
 }

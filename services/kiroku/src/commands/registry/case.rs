@@ -4,9 +4,10 @@ use anyhow::{Context, Result};
 use chassis::clock::{Clock, SystemClock};
 use clap::Subcommand;
 use schemas::Pid;
-use schemas::authority::{AuthorityEvent, Case, Status};
+use schemas::authority::{Case, Status};
 
-use super::{State, Step, found, list, show};
+use super::entry::{Entry, append, found, list, show};
+use super::{State, Step};
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
@@ -29,7 +30,7 @@ pub(super) struct Open {
     /// What it is for: audit, complaint, ...
     #[arg(long, default_value = "audit")]
     kind: String,
-    /// The two officials: give it twice. Both must be registered, active and different.
+    /// The two officials: give it twice. Both must be registered officials, active and different.
     #[arg(long = "official", required = true)]
     officials: Vec<String>,
     /// Person it is about (pid); may be repeated.
@@ -49,15 +50,12 @@ impl Verb {
     }
 
     pub(super) fn step(self, state: &State) -> Result<Step> {
-        Ok(match self {
-            Self::List => return list(state.cases().map(|c| &**c)),
-            Self::Show { id } => return show("case", &id, state.case(&id)),
-            Self::Close { id } => {
-                let case = Case { status: Status::Closed, ..Case::clone(found("case", &id, state.case(&id))?) };
-                Step::Append(vec![AuthorityEvent::Case(case)])
-            }
-            Self::Open(open) => Step::Append(vec![AuthorityEvent::Case(open.case()?)]),
-        })
+        match self {
+            Self::List => list::<Case>(state),
+            Self::Show { id } => show::<Case>(state, &id),
+            Self::Close { id } => append(found::<Case>(state, &id)?.with_status(Status::Closed)),
+            Self::Open(open) => append(open.case()?),
+        }
     }
 }
 

@@ -9,40 +9,30 @@ use anyhow::{Context, Result, bail};
 use chassis::auth::Alg;
 use chassis::auth::client::generate_key;
 use clap::Subcommand;
-use schemas::ClientId;
-use schemas::authority::{AuthorityEvent, Client, Status};
+use schemas::authority::{Client, Status};
 use serde_json::{Value, json};
 
-use super::{State, Step, found, list, parse_status, show};
 use crate::api::ClientKey;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
-    /// Register a client, or replace the entry of the same id (for a new key: with both keys in the set while it is rotated).
-    Add(Add),
-    /// Change only the status: active, suspended, revoked, closed. Tokens that still live stop working at the next request.
-    Status {
-        id: String,
-        #[arg(value_parser = parse_status)]
-        status: Status,
-    },
-    /// All clients.
-    List,
-    /// One client.
-    Show { id: String },
+    #[command(flatten)]
+    Entry(super::Verb<Add>),
     /// Make a key (ES384) for a client: a file for `kiroku load --client`, and the key set for `client add --jwks-file`.
     NewKey(NewKey),
 }
 
 #[derive(clap::Args)]
 pub(super) struct Add {
+    /// Unique; what its assertions name as issuer.
     id: String,
     /// Default: the id.
     #[arg(long)]
     name: Option<String>,
+    /// Whose system it is: a registered organisation.
     #[arg(long)]
     organisation: String,
-    /// JSON Web Key Set with public keys only.
+    /// JSON Web Key Set with public keys only; while a key is replaced, with the old one and the new one.
     #[arg(long, required_unless_present = "jwks_url", conflicts_with = "jwks_url")]
     jwks_file: Option<PathBuf>,
     /// Where the client publishes its key set; fetched again when a key is not known.
@@ -55,10 +45,10 @@ pub(super) struct Add {
     #[arg(long = "scope", default_values_t = ["system/*.cruds".to_owned(), "user/*.cruds".to_owned(), "patient/*.cruds".to_owned()])]
     scopes: Vec<String>,
     /// SHA-256 thumbprint (hex) of the client certificate that it must present.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     certificate_sha256: String,
     /// The professional who answers for its automatic work.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     responsible: String,
     /// Organisation for which it may write as an agent (R46); may be repeated.
     #[arg(long = "agent-of")]
@@ -77,28 +67,10 @@ pub(super) struct NewKey {
     out: PathBuf,
 }
 
-impl Verb {
-    pub(super) fn reads_only(&self) -> bool {
-        matches!(self, Self::List | Self::Show { .. } | Self::NewKey(_))
-    }
+impl super::Add for Add {
+    type Entry = Client;
 
-    pub(super) fn step(self, state: &State) -> Result<Step> {
-        let get = |id: &str| state.client(&ClientId::from(id));
-        Ok(match self {
-            Self::List => return list(state.clients().map(|c| &**c)),
-            Self::Show { id } => return show("client", &id, get(&id)),
-            Self::NewKey(new) => Step::Answer(new.run()?),
-            Self::Status { id, status } => {
-                let client = Client { status, ..Client::clone(found("client", &id, get(&id))?) };
-                Step::Append(vec![AuthorityEvent::Client(client)])
-            }
-            Self::Add(add) => Step::Append(vec![AuthorityEvent::Client(add.client()?)]),
-        })
-    }
-}
-
-impl Add {
-    fn client(self) -> Result<Client> {
+    fn entry(self) -> Result<Client> {
         let jwks = match &self.jwks_file {
             Some(path) => std::fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?,
             None => String::new(),

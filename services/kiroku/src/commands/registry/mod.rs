@@ -3,6 +3,7 @@
 mod card;
 mod case;
 mod client;
+mod entry;
 mod file;
 mod organisation;
 mod professional;
@@ -18,8 +19,9 @@ use chassis::config::Settings;
 use chassis::registry::{Registry, RegistryState};
 use clap::Subcommand;
 use engines::embedded::Embedded;
-use schemas::authority::{AuthorityEvent, Status};
-use serde::Serialize;
+use schemas::authority::AuthorityEvent;
+
+use entry::{Add, Verb};
 
 use super::{open_folder, print, print_json};
 
@@ -31,7 +33,7 @@ pub use rules::check_event;
 pub struct Args {
     #[command(subcommand)]
     noun: Noun,
-    /// Data folder; made if absent. No server may run on it.
+    /// Data folder; the commands that write make it if it is absent. No server may run on it.
     #[arg(long, global = true)]
     pub data: Option<PathBuf>,
     /// Answer in JSON.
@@ -43,10 +45,10 @@ pub struct Args {
 enum Noun {
     /// Facilities, insurers, municipalities, regulators.
     #[command(subcommand, visible_alias = "facility")]
-    Organisation(organisation::Verb),
+    Organisation(Verb<organisation::Add>),
     /// Professionals with licence and roles.
     #[command(subcommand)]
-    Professional(professional::Verb),
+    Professional(Verb<professional::Add>),
     /// Systems that may ask for tokens, and their keys.
     #[command(subcommand)]
     Client(client::Verb),
@@ -58,7 +60,10 @@ enum Noun {
     Case(case::Verb),
     /// Append all that a JSON or TOML file holds: organisations, professionals, clients, cards, cases.
     #[command(long_about = file::HELP)]
-    Apply { file: PathBuf },
+    Apply {
+        /// TOML if its name ends so, else JSON.
+        file: PathBuf,
+    },
 }
 
 /// What a verb wants done.
@@ -78,7 +83,7 @@ pub async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let reads_only = match &args.noun {
         Noun::Organisation(verb) => verb.reads_only(),
         Noun::Professional(verb) => verb.reads_only(),
-        Noun::Client(verb) => verb.reads_only(),
+        Noun::Client(verb) => matches!(verb, client::Verb::Entry(verb) if verb.reads_only()),
         Noun::Card(verb) => verb.reads_only(),
         Noun::Case(verb) => verb.reads_only(),
         Noun::Apply { .. } => false,
@@ -88,7 +93,8 @@ pub async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let step = match args.noun {
         Noun::Organisation(verb) => verb.step(&state)?,
         Noun::Professional(verb) => verb.step(&state)?,
-        Noun::Client(verb) => verb.step(&state)?,
+        Noun::Client(client::Verb::Entry(verb)) => verb.step(&state)?,
+        Noun::Client(client::Verb::NewKey(new)) => Step::Answer(new.run()?),
         Noun::Card(verb) => verb.step(&state)?,
         Noun::Case(verb) => verb.step(&state)?,
         Noun::Apply { file } => Step::Append(file::events_of_file(&file)?),
@@ -149,26 +155,6 @@ fn line(entry: &serde_json::Value) -> String {
     format!("{:<24} {:<10} {:<16} {}", text("id"), text("status"), kind.unwrap_or_default(), text("name"))
         .trim_end()
         .to_owned()
-}
-
-fn list<T: Serialize>(entries: impl Iterator<Item = T>) -> Result<Step> {
-    let mut values = entries.map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
-    values.sort_by_key(|v| v["id"].as_str().unwrap_or_default().to_owned());
-    Ok(Step::Answer(values.into()))
-}
-
-fn show<T: Serialize>(kind: &str, id: &str, entry: Option<&Arc<T>>) -> Result<Step> {
-    Ok(Step::Answer(serde_json::to_value(&**found(kind, id, entry)?)?))
-}
-
-fn found<'a, T>(kind: &str, id: &str, entry: Option<&'a Arc<T>>) -> Result<&'a Arc<T>> {
-    entry.ok_or_else(|| anyhow::anyhow!("the registry holds no {kind} `{id}`"))
-}
-
-/// A status as a flag gives it.
-fn parse_status(text: &str) -> Result<Status, String> {
-    let all: Vec<_> = Status::ALL.iter().map(|s| s.as_str()).collect();
-    text.parse().map_err(|_| format!("must be one of {}", all.join(", ")))
 }
 
 type State = RegistryState;

@@ -1,6 +1,6 @@
 //! What an entry of the registry must fulfil before it is appended: ids that exist, keys that read, cases that R43 allows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Result, bail, ensure};
 use chassis::registry::{RegistryState, card_id};
@@ -13,18 +13,18 @@ const CASE_MS_MAX: i64 = 30 * 24 * 3600 * 1000;
 /// The registry as it will be after the events before the one that is checked.
 struct Known<'a> {
     state: &'a RegistryState,
-    organisations: HashMap<&'a OrganisationId, Status>,
-    professionals: HashMap<&'a PractitionerId, Status>,
+    organisations: HashSet<&'a OrganisationId>,
+    professionals: HashMap<&'a PractitionerId, &'a Professional>,
 }
 
 /// Checks events in order; later ones may rest on earlier ones.
 pub(super) fn check_all(state: &RegistryState, events: &[AuthorityEvent]) -> Result<()> {
-    let mut known = Known { state, organisations: HashMap::new(), professionals: HashMap::new() };
+    let mut known = Known { state, organisations: HashSet::new(), professionals: HashMap::new() };
     for event in events {
         known.check(event)?;
         match event {
-            AuthorityEvent::Organisation(it) => drop(known.organisations.insert(&it.id, it.status)),
-            AuthorityEvent::Professional(it) => drop(known.professionals.insert(&it.id, it.status)),
+            AuthorityEvent::Organisation(it) => drop(known.organisations.insert(&it.id)),
+            AuthorityEvent::Professional(it) => drop(known.professionals.insert(&it.id, it)),
             _ => {}
         }
     }
@@ -76,7 +76,7 @@ impl Known<'_> {
     }
 
     fn need_organisation(&self, name: &str, id: &OrganisationId) -> Result<()> {
-        let known = self.organisations.contains_key(id) || self.state.organisation(id).is_some();
+        let known = self.organisations.contains(id) || self.state.organisation(id).is_some();
         ensure!(known, "{name}: organisation `{id}` is not registered; add it first");
         Ok(())
     }
@@ -109,10 +109,11 @@ impl Known<'_> {
         ensure!(first != second, "{name}: the two officials must be different people");
         for official in &it.officials {
             let here = self.professionals.get(official).copied();
-            match here.or_else(|| self.state.professional(official).map(|p| p.status)) {
+            match here.or_else(|| self.state.professional(official).map(|p| &**p)) {
                 None => bail!("{name}: official `{official}` is not registered; add the professional first"),
-                Some(Status::Active) => {}
-                Some(status) => bail!("{name}: official `{official}` is {status}"),
+                Some(it) if it.profession != "official" => bail!("{name}: `{official}` is no official"),
+                Some(it) if it.status != Status::Active => bail!("{name}: official `{official}` is {}", it.status),
+                Some(_) => {}
             }
         }
         ensure!(!it.persons.is_empty() || !it.organisations.is_empty(), "{name}: names no person and no organisation");

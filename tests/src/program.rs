@@ -1,0 +1,60 @@
+//! The real program in a process of its own, on a folder that a harness has filled.
+
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use chassis::config::Settings;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wire::{Line, until};
+
+/// A running `kiroku serve`. Killed when dropped, so that a failed test leaves nothing running.
+pub struct Program {
+    child: Child,
+    pub url: String,
+}
+
+impl Program {
+    /// Starts `binary` (the `CARGO_BIN_EXE_...` of the test) with the folder and address of `settings` and further settings
+    /// by name; returns when it is ready. The limit of core files is lifted before, so that only the program's own hand keeps
+    /// it from leaving one. It works in, and logs to `stderr.log` of, the folder `cwd`.
+    pub async fn serve(binary: &str, settings: &Settings, more: &[(&str, &str)], cwd: &Path) -> Result<Self> {
+        let url = format!("http://{}", settings.http.listen);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -c unlimited 2>&-; exec \"$0\" \"$@\"", binary, "serve", "--data"]);
+        command.arg(&settings.data).args(["--listen", &settings.http.listen, "--set", "http.workers=2"]);
+        for (key, value) in more {
+            command.args(["--set", &format!("{key}={value}")]);
+        }
+        let log = std::fs::File::create(cwd.join("stderr.log"))?;
+        let child = command.current_dir(cwd).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        let mut program = Self { child, url };
+        let line = Line::new(&program.url);
+        let ready = until("the program is ready", async || {
+            let gone = program.child.try_wait()?;
+            ensure!(gone.is_none(), "the program has ended: {}", std::fs::read_to_string(cwd.join("stderr.log"))?);
+            Ok(line.get("", "/health/ready").await.is_ok_and(|answer| answer.status == 200).then_some(()))
+        });
+        ready.await?;
+        Ok(program)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal and waits for the end.
+    pub async fn end(mut self, signal: Signal) -> Result<ExitStatus> {
+        let id = i32::try_from(self.child.id())?;
+        kill_process(Pid::from_raw(id).context("a process has an id above 0")?, signal)?;
+        until("the program has ended", async || Ok(self.child.try_wait()?)).await
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
