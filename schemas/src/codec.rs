@@ -68,7 +68,7 @@ thread_local! {
 impl Contexts {
     fn new() -> std::io::Result<Self> {
         let mut pack_small = Compressor::with_prepared_dictionary(&FOR_WRITING)?;
-        // Our method byte says which dictionary it is, and sealed bytes need no checksum.
+        // Our method byte says which dictionary it is.
         pack_small.set_parameter(CParameter::DictIdFlag(false))?;
         Ok(Self {
             pack: Compressor::new(LEVEL)?,

@@ -1,6 +1,6 @@
 //! R10: a visit consent given at the desk opens what was ticked, at that facility, until it is taken back.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use loadtest::population::Kind;
 use reqwest::Method;
 use schemas::vocab::Category;
@@ -142,5 +142,27 @@ async fn a_proof_of_the_card_is_good_once() -> Result<()> {
     assert_eq!(harness.api.post(&desk, "/fhir/Consent", &body, &headers).await?.status, 201);
     let again = harness.api.post(&desk, "/fhir/Consent", &body, &headers).await?;
     assert_eq!(again.status, 403, "{}", again.body);
+    harness.node.stop().await
+}
+
+#[tokio::test]
+async fn the_person_reads_which_visit_was_opened_closed_or_refused() -> Result<()> {
+    let harness = Harness::start().await?;
+    let citizen = harness.bear(1).await?;
+    let line = Line::new(&harness.api.url);
+    let visit = harness.open_visit(&harness.clinic, &citizen).await?;
+    let desk = harness.token(&harness.clinic, &harness.clinic.records()).await?;
+    for status in [200, 422] {
+        let closed = line.ask(&desk, &Ask::with_body(Method::POST, format!("/visits/{visit}/close"), "")).await?;
+        assert!(closed.status == status || status == 422 && closed.status == 404, "{}", closed.text);
+    }
+    let own = harness.api.sign_in(&citizen.card).await?;
+    let list = line.get(&own, "/me/accesses?lang=en&kind=write,denied").await?.json();
+    let said: Vec<&str> =
+        list["entries"].as_array().into_iter().flatten().filter_map(|e| e["sentence"].as_str()).collect();
+    let [refused, closed, opened, ..] = said[..] else { bail!("three entries: {said:?}") };
+    assert!(refused.contains("tried to close your visit and was refused"), "{refused}");
+    assert!(closed.ends_with("closed your visit."), "{closed}");
+    assert!(opened.ends_with("opened a visit for you."), "{opened}");
     harness.node.stop().await
 }

@@ -39,6 +39,7 @@ async fn the_entry_of_writing_what_the_person_was_not_told_names_no_item_count_o
     assert_eq!(entry["items"], json!([]), "{entry}");
     assert_eq!(entry["count"], 0, "counts cover the open items: {entry}");
     assert_eq!(entry["categories"], json!([]), "{entry}");
+    assert_eq!(entry["subject"], "create", "it is told as a writing, not as a visit: {entry}");
     let all = line.get(&own, "/me/accesses?_count=500").await?;
     assert!(!all.text.contains(&untold_id), "its id is in the list");
     let events = line.get(&own, "/fhir/AuditEvent?_count=500").await?;

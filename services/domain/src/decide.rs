@@ -61,36 +61,38 @@ fn decide_write(facts: &Facts<'_>, changes: &[Change]) -> Result<Vec<Written>, P
     for (index, change) in changes.iter().enumerate() {
         let at = || if changes.len() == 1 { String::new() } else { format!("Bundle.entry[{index}]") };
         let matches = facts.matches.get(index).map_or(&[][..], Vec::as_slice);
-        let mut one = decide_change(facts, change, matches).map_err(|p| Problem { path: at(), ..p })?;
-        one.untold = is_untold(facts, change, &one);
-        if one.effect != Effect::Matched && !touched.insert(one.item) {
+        let (item, version, effect) = decide_change(facts, change, matches).map_err(|p| Problem { path: at(), ..p })?;
+        if effect != Effect::Matched && !touched.insert(item) {
             return Err(Problem::new(
                 ProblemCode::Invariant,
                 at(),
                 "two entries change the same resource; send one of them",
             ));
         }
-        written.push(one);
+        written.push(Written { item, version, effect, untold: is_untold(facts, change, (&item, effect)) });
     }
     Ok(written)
 }
 
 /// Whether the content written, or what stands there and is deleted or matched, is kept from the person for now.
-fn is_untold(facts: &Facts<'_>, change: &Change, one: &Written) -> bool {
-    match (&change.meta, one.effect) {
+fn is_untold(facts: &Facts<'_>, change: &Change, (item, effect): (&ItemKey, Effect)) -> bool {
+    match (&change.meta, effect) {
         (Some(meta), Effect::Created | Effect::Updated) => meta.labels.contains(&Label::Untold),
-        _ => (facts.current)(&one.item).is_some_and(|current| current.untold),
+        _ => (facts.current)(item).is_some_and(|current| current.untold),
     }
 }
 
-fn decide_change(facts: &Facts<'_>, change: &Change, matches: &[ItemKey]) -> Result<Written, Problem> {
+/// What a change does, to which item, and the version after it.
+type Done = (ItemKey, u32, Effect);
+
+fn decide_change(facts: &Facts<'_>, change: &Change, matches: &[ItemKey]) -> Result<Done, Problem> {
     match &change.op {
         Op::Create => create(facts, change.item),
         Op::CreateIfNone(_) => match matches {
             [] => create(facts, change.item),
             [one] => {
                 let version = (facts.current)(one).map_or(1, |c| c.version);
-                Ok(Written { item: *one, version, effect: Effect::Matched, untold: false })
+                Ok((*one, version, Effect::Matched))
             }
             _ => Err(many()),
         },
@@ -104,25 +106,25 @@ fn decide_change(facts: &Facts<'_>, change: &Change, matches: &[ItemKey]) -> Res
     }
 }
 
-fn create(facts: &Facts<'_>, item: ItemKey) -> Result<Written, Problem> {
+fn create(facts: &Facts<'_>, item: ItemKey) -> Result<Done, Problem> {
     match (facts.current)(&item) {
-        None => Ok(Written { item, version: 1, effect: Effect::Created, untold: false }),
+        None => Ok((item, 1, Effect::Created)),
         Some(_) => Err(Problem::new(ProblemCode::Duplicate, "", "this id is taken")),
     }
 }
 
-fn update(facts: &Facts<'_>, item: ItemKey, if_match: Option<u32>) -> Result<Written, Problem> {
+fn update(facts: &Facts<'_>, item: ItemKey, if_match: Option<u32>) -> Result<Done, Problem> {
     let current = (facts.current)(&item).ok_or_else(unknown)?;
     check_version(current.version, if_match)?;
-    Ok(Written { item, version: current.version + 1, effect: Effect::Updated, untold: false })
+    Ok((item, current.version + 1, Effect::Updated))
 }
 
-fn delete(facts: &Facts<'_>, item: ItemKey, if_match: Option<u32>) -> Result<Written, Problem> {
+fn delete(facts: &Facts<'_>, item: ItemKey, if_match: Option<u32>) -> Result<Done, Problem> {
     let current = (facts.current)(&item).ok_or_else(unknown)?;
     check_version(current.version, if_match)?;
     match current.deleted {
-        true => Ok(Written { item, version: current.version, effect: Effect::None, untold: false }),
-        false => Ok(Written { item, version: current.version + 1, effect: Effect::Deleted, untold: false }),
+        true => Ok((item, current.version, Effect::None)),
+        false => Ok((item, current.version + 1, Effect::Deleted)),
     }
 }
 

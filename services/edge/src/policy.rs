@@ -10,13 +10,13 @@ use schemas::{Pid, Problem, ProblemCode};
 use crate::Edge;
 
 impl Edge {
-    /// Asks the policy for each action of the changes. The last permit is returned, for the entry.
+    /// Asks the policy for each action of the changes. The last permit is returned for the entry, or the first refusal.
     pub(crate) fn decide_changes(
         &self,
         session: &Session,
         (pid, card): (Pid, Option<(Pid, i64)>),
         changes: &[Change],
-    ) -> Result<Decision, Box<Decision>> {
+    ) -> Result<(Action, Decision), (Action, Box<Decision>)> {
         let attestation = card.filter(|(holder, _)| *holder == pid).map(|(_, authenticated_at)| Proof {
             issuer: ProofIssuer::National,
             assurance: Assurance::ReaderPin,
@@ -26,9 +26,9 @@ impl Edge {
         for (action, group) in domain::by_action(changes) {
             let decision = self.deps.policies.decide(&door_input(session, (pid, attestation), action, &group));
             if !decision.is_permit() {
-                return Err(Box::new(decision));
+                return Err((action, Box::new(decision)));
             }
-            last = Some(decision);
+            last = Some((action, decision));
         }
         Ok(last.expect("a submission about a person has an entry about her"))
     }

@@ -5,6 +5,7 @@ use chassis::crypto;
 use chassis::http::Refusal;
 use chassis::session::Session;
 use schemas::submission::{Command, Outcome, OutcomeResult};
+use schemas::vocab::Action;
 use schemas::{Pid, Problem, ProblemCode, ResourceType};
 
 use crate::Edge;
@@ -30,6 +31,6 @@ impl Edge {
             Ok(_) => Refusal::new(503, vec![Problem::new(ProblemCode::Timeout, "", "not kept in time; send it again")]),
             Err(refusal) => refusal,
         };
-        self.log_refusal(session, None, None, refusal).await
+        self.log_refusal(session, None, None, (Action::Create, refusal)).await
     }
 }

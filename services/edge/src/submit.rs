@@ -13,8 +13,8 @@ use chassis::verdicts::Verdict;
 use policies::Decision;
 use schemas::access::AccessOutcome;
 use schemas::header::{Bucket, ItemVersion};
-use schemas::submission::{Author, Change, Command, IdentityRecord, Outcome, OutcomeResult, Submission, Written};
-use schemas::vocab::{AccessKind, Topic};
+use schemas::submission::{Author, Change, Command, IdentityRecord, Op, Outcome, OutcomeResult, Submission, Written};
+use schemas::vocab::{AccessKind, Action, Topic};
 use schemas::{Pid, Problem, ProblemCode, SubmissionId, codec};
 
 use crate::Edge;
@@ -102,25 +102,29 @@ impl Edge {
         Ok(tokio::time::timeout(self.deps.verdict_timeout, verdict).await.ok().and_then(Result::ok))
     }
 
-    /// The `write` entry (or the refusal's) of an outcome: appended before the verdict is told.
+    /// The entry of an outcome, written or refused: appended before the verdict is told.
     pub(crate) async fn log_write(
         &self,
         session: &Session,
         pid: Pid,
         decision: &Decision,
         outcome: &Outcome,
-        (kind, changes): (AccessKind, &[Change]),
+        (action, changes): (Action, &[Change]),
     ) -> Result<Receipt, Refusal> {
         let (kind, access_outcome) = match &outcome.result {
-            OutcomeResult::Accepted(_) => (kind, AccessOutcome::Success),
+            OutcomeResult::Accepted(_) => (kind_of(action, changes), AccessOutcome::Success),
             OutcomeResult::Refused(_) => (AccessKind::Denied, AccessOutcome::Denied),
         };
         let mut access = draft(&session.asker(), Some(pid), kind, access_outcome, self.deps.clock.now());
+        action.as_str().clone_into(&mut access.subject);
         decision.explain(&mut access);
         match &outcome.result {
             // What the person may not know yet is not betrayed by the entry of its writing either.
             OutcomeResult::Accepted(written) => {
                 let told = || written.iter().zip(changes).filter(|(one, _)| !one.untold);
+                if let Some((_, first)) = told().next() {
+                    domain::action_of(first).as_str().clone_into(&mut access.subject);
+                }
                 access.items = told().map(|(one, _)| item_version(one)).collect();
                 access.categories = told().filter_map(|(_, change)| change.meta.as_ref()).map(|m| m.category).collect();
             }
@@ -136,15 +140,16 @@ impl Edge {
         self.append_entry(access).await
     }
 
-    /// The entry of a refusal at the door.
+    /// The entry of a refusal at the door: of what was tried.
     pub(crate) async fn log_refusal(
         &self,
         session: &Session,
         pid: Option<Pid>,
         decision: Option<&Decision>,
-        refusal: Refusal,
+        (action, refusal): (Action, Refusal),
     ) -> Refusal {
         let mut access = draft(&session.asker(), pid, AccessKind::Denied, AccessOutcome::Denied, self.deps.clock.now());
+        action.as_str().clone_into(&mut access.subject);
         if let Some(decision) = decision {
             decision.explain(&mut access);
         }
@@ -157,6 +162,14 @@ impl Edge {
     async fn append_entry(&self, access: schemas::access::Access) -> Result<Receipt, Refusal> {
         let (receipt, _) = self.deps.ledger.append(access).await.map_err(|e| Refusal::unavailable(&e, 5))?;
         Ok(receipt)
+    }
+}
+
+fn kind_of(action: Action, changes: &[Change]) -> AccessKind {
+    match action {
+        Action::GiveConsent | Action::WithdrawConsent | Action::Object => AccessKind::Consent,
+        _ if changes.iter().any(|c| c.consent.is_some() && !matches!(c.op, Op::Delete { .. })) => AccessKind::Consent,
+        _ => AccessKind::Write,
     }
 }
 

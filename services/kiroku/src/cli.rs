@@ -86,6 +86,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         let (key, value) = pair.split_once('=').context("--set wants KEY=VALUE")?;
         flags.push((key.to_owned(), value.to_owned()));
     }
+    telemetry::no_core_dumps().context("switching core dumps off")?;
     match cli.command {
         Command::Serve { data, listen, role } => {
             let text = |path: PathBuf| path.display().to_string();
@@ -147,7 +148,6 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(settings: config::Settings) -> Result<()> {
-    telemetry::no_core_dumps().context("switching core dumps off")?;
     let guard = telemetry::init(&settings.log, &settings.telemetry)?;
     let node = Node::start(settings).await?;
     tracing::info!(url = node.url, "serving");

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use chassis::envelope;
 use chassis::ports::keys::KeysError;
-use chassis::ports::log::Record;
+use chassis::ports::log::{Append, Record};
 use chassis::ports::store::{Batch, Table};
-use chassis::shelves::Shelves;
+use chassis::shelves::{ShelfError, Shelves};
 use chassis::verdicts::Verdict;
 use schemas::submission::{Envelope, EnvelopeKind, Outcome, OutcomeResult, Submission};
 use schemas::vocab::Topic;
@@ -20,6 +20,14 @@ use crate::{Deps, ProjectorError, policy};
 const BATCH: usize = 256;
 /// Records read at once.
 const READ: usize = 1024;
+
+/// What became of an open submission.
+enum Decided {
+    /// Its id has an outcome already.
+    Before(Outcome),
+    /// The outcome, sealed for the log, and the rows that follow from it.
+    Now(Outcome, Append, Batch),
+}
 
 pub(crate) struct Partition {
     deps: Deps,
@@ -111,16 +119,17 @@ impl Partition {
             let Some((offset, (record, envelope))) = self.open.pop_first() else { break };
             self.open_ids.remove(&envelope.submission);
             let Some(submission) = open_submission(&shelves, &envelope).await? else { continue };
-            if let Some(outcome) = self.earlier(&shelves, &decided, &submission).await? {
-                verdicts.push((submission.id, repeated(&submission, outcome)));
-                continue;
+            let one = self.decide_one(&mut work, &decided, &submission, (offset, record.time)).await;
+            match unless_erased(one)? {
+                None => {}
+                Some(Decided::Before(outcome)) => verdicts.push((submission.id, repeated(&submission, outcome))),
+                Some(Decided::Now(outcome, append, batch)) => {
+                    appends.push(append);
+                    batches.push(batch);
+                    verdicts.push((submission.id, Verdict::Outcome(outcome.clone())));
+                    decided.push((submission, outcome));
+                }
             }
-            let outcome = self.decide(&mut work, &submission, offset, record.time).await?;
-            let secret = shelves.header_secret(submission.pid, schemas::header::Bucket::Long).await?;
-            appends.push(envelope::seal_outcome(&secret, submission.pid, submission.id, &outcome));
-            batches.push(build_rows(&shelves, &mut work, &submission, &outcome).await?);
-            verdicts.push((submission.id, Verdict::Outcome(outcome.clone())));
-            decided.push((submission, outcome));
         }
         // INVARIANT: outcome durable, then rows, then verdict: what a client was told survives, and can be read at once.
         if !appends.is_empty() {
@@ -129,6 +138,24 @@ impl Partition {
         self.write(batches).await?;
         verdicts.iter().for_each(|(id, verdict)| self.deps.verdicts.give(*id, verdict));
         Ok(())
+    }
+
+    async fn decide_one(
+        &self,
+        work: &mut Work<'_>,
+        decided: &[(Submission, Outcome)],
+        submission: &Submission,
+        (position, logged): (u64, i64),
+    ) -> Result<Decided, ProjectorError> {
+        let shelves = &self.shelves;
+        if let Some(outcome) = self.earlier(shelves, decided, submission).await? {
+            return Ok(Decided::Before(outcome));
+        }
+        let outcome = self.decide(work, submission, position, logged).await?;
+        let secret = shelves.header_secret(submission.pid, schemas::header::Bucket::Long).await?;
+        let append = envelope::seal_outcome(&secret, submission.pid, submission.id, &outcome);
+        let batch = build_rows(shelves, work, submission, &outcome).await?;
+        Ok(Decided::Now(outcome, append, batch))
     }
 
     async fn decide(
@@ -183,7 +210,7 @@ pub(crate) async fn open_submission(
     shelves: &Shelves,
     envelope: &Envelope,
 ) -> Result<Option<Submission>, ProjectorError> {
-    let damaged = |e| ProjectorError::Shelf(chassis::shelves::ShelfError::row(Table::Submission, e));
+    let damaged = |e| ProjectorError::Shelf(ShelfError::row(Table::Submission, e));
     let bucket = envelope::submission_bucket(envelope).map_err(damaged)?;
     match shelves.keys.record_key(envelope.pid, bucket).await {
         Ok(key) => Ok(Some(envelope::open_submission(&TICKET, &key, envelope).map_err(damaged)?)),
@@ -200,10 +227,24 @@ pub(crate) async fn replay_one(
     outcome: &Envelope,
 ) -> Result<Option<Batch>, ProjectorError> {
     let Some(submission) = open_submission(shelves, submitted).await? else { return Ok(None) };
-    let secret = shelves.header_secret(outcome.pid, schemas::header::Bucket::Long).await?;
-    let outcome = envelope::open_verdict(&secret, outcome.submission, &outcome.sealed)
-        .map_err(|e| ProjectorError::Shelf(chassis::shelves::ShelfError::row(Table::Verdict, e)))?;
-    Ok(Some(build_rows(shelves, work, &submission, &outcome).await?))
+    let replayed = async {
+        let secret = shelves.header_secret(outcome.pid, schemas::header::Bucket::Long).await?;
+        let outcome = envelope::open_verdict(&secret, outcome.submission, &outcome.sealed)
+            .map_err(|e| ProjectorError::Shelf(ShelfError::row(Table::Verdict, e)))?;
+        build_rows(shelves, work, &submission, &outcome).await
+    };
+    unless_erased(replayed.await)
+}
+
+/// `None` where the keys were destroyed while the submission was worked on: of an erased person nothing more is written, and
+/// the others go on.
+fn unless_erased<T>(result: Result<T, ProjectorError>) -> Result<Option<T>, ProjectorError> {
+    match result {
+        Err(ProjectorError::Keys(KeysError::NoKey) | ProjectorError::Shelf(ShelfError::Keys(KeysError::NoKey))) => {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
 }
 
 /// The outcome in the verdict row of a submission.
@@ -215,7 +256,7 @@ pub(crate) async fn read_verdict(
     let Some(sealed) = shelves.store.get(Table::Verdict, &pid.0, &id.0).await? else { return Ok(None) };
     let secret = shelves.header_secret(pid, schemas::header::Bucket::Long).await?;
     let outcome = envelope::open_verdict(&secret, id, &sealed)
-        .map_err(|e| ProjectorError::Shelf(chassis::shelves::ShelfError::row(Table::Verdict, e)))?;
+        .map_err(|e| ProjectorError::Shelf(ShelfError::row(Table::Verdict, e)))?;
     Ok(Some(outcome))
 }
 

@@ -85,20 +85,20 @@ impl Query {
         let person = view.known.then_some(view.pid);
         let mut access = draft(&session.asker(), person, looked.kind, AccessOutcome::Success, self.clock.now());
         view.decision.explain(&mut access);
-        // Nothing but own uploads would have been shown, and there were none: told as the refusal that it is, whether or not
-        // anything was withheld.
-        if let Some(rest) = view.decision.rest.as_ref().filter(|_| looked.headers.is_empty()) {
-            access.kind = AccessKind::Denied;
-            access.outcome = AccessOutcome::Denied;
-            access.rules = vec![rest.rule.clone()];
-            access.reason.clone_from(&rest.reason);
-        }
         let open = |h: &&Arc<Header>| !h.has_label(Label::Untold);
         access.items = looked.headers.iter().filter(open).map(|h| h.item_version()).collect();
         access.categories = looked.headers.iter().filter(open).map(|h| h.meta.category).collect::<Vec<Category>>();
         access.categories.sort_unstable();
         access.categories.dedup();
         access.count = u32::try_from(access.items.len()).unwrap_or(u32::MAX);
+        // Nothing but own uploads could have been shown, and none that the person knows of was: told as the refusal of the rest,
+        // whether or not anything was withheld from the reader or is kept from the person.
+        if let Some(rest) = view.decision.rest.as_ref().filter(|_| access.items.is_empty()) {
+            access.kind = AccessKind::Denied;
+            access.outcome = AccessOutcome::Denied;
+            access.rules.push(rest.rule.clone());
+            access.reason.clone_from(&rest.reason);
+        }
         access.query.clone_from(&looked.query);
         access.subject.clone_from(&looked.subject);
         access

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chassis::ports::keys::KeysError;
 use chassis::session::Session;
 use chassis::shelf;
 use chassis::shelves::ShelfError;
@@ -10,7 +11,7 @@ use policies::Decision;
 use schemas::header::Header;
 use schemas::shelf::PersonState;
 use schemas::vocab::{Action, LinkState};
-use schemas::{ItemKey, Pid, ResourceType};
+use schemas::{ItemKey, Pid};
 
 use crate::Query;
 
@@ -32,7 +33,11 @@ impl Query {
         if let Some(state) = self.cache.state(pid, position) {
             return Ok(Some(state));
         }
-        let state = Arc::new(self.shelves.open_state(pid, &row).await?);
+        let state = match self.shelves.open_state(pid, &row).await {
+            // An erased person is like somebody unknown.
+            Err(ShelfError::Keys(KeysError::NoKey)) => return Ok(None),
+            opened => Arc::new(opened?),
+        };
         self.cache.keep_state(state.clone());
         Ok(Some(state))
     }
@@ -72,23 +77,6 @@ impl Query {
             None => self.shelves.header(view.pid, item).await?.map(Arc::new),
         };
         Ok(header.filter(|h| view.decision.filter.admits(h)))
-    }
-
-    /// The admitted, live headers of a type, in the order of their ids.
-    pub(crate) async fn admitted_of_type(
-        &self,
-        view: &View,
-        resource_type: ResourceType,
-    ) -> Result<Vec<Arc<Header>>, ShelfError> {
-        let entry = match self.cache.headers(view.pid, resource_type, view.state.position) {
-            Some(entry) => entry,
-            None => {
-                let headers = self.shelves.headers_of_type(view.pid, resource_type).await?;
-                self.cache.keep_headers(view.pid, resource_type, view.state.position, headers)
-            }
-        };
-        let admits = |h: &&Arc<Header>| !h.deleted && view.decision.filter.admits(h);
-        Ok(entry.headers.iter().filter(admits).cloned().collect())
     }
 }
 

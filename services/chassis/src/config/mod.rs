@@ -20,7 +20,7 @@ pub const FILE_VARIABLE: &str = "KIROKU_CONFIG";
 /// Settings cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("unknown key `{key}` in {origin}; `kiroku help settings` lists them")]
+    #[error("unknown key `{key}` in {origin}; `kiroku settings` lists them")]
     UnknownKey { key: String, origin: String },
     #[error("the settings in {origin} cannot be read")]
     Unreadable { origin: String, source: ::config::ConfigError },

@@ -6,8 +6,7 @@ use chassis::auth::scopes::Interaction;
 use chassis::http::{Negotiation, Plain, Refusal, RequestInfo, require_json};
 use chassis::session::Session;
 use fhir::check::{Checked, check_resource};
-use schemas::submission::{Change, Command, Op};
-use schemas::vocab::{AccessKind, Action};
+use schemas::submission::{Change, Command};
 use schemas::{ItemKey, Pid, Problem, ProblemCode, ResourceType};
 
 use super::request_id;
@@ -102,19 +101,18 @@ impl Edge {
         changes: Vec<Change>,
         warnings: &[Problem],
     ) -> Result<Written, Refusal> {
-        let decision = match self.decide_changes(session, (pid, id.card), &changes) {
-            Ok(decision) => decision,
-            Err(decision) => {
+        let (action, decision) = match self.decide_changes(session, (pid, id.card), &changes) {
+            Ok(permitted) => permitted,
+            Err((action, decision)) => {
                 let refusal = crate::policy::refusal(&decision);
-                return Err(self.log_refusal(session, Some(pid), Some(&decision), refusal).await);
+                return Err(self.log_refusal(session, Some(pid), Some(&decision), (action, refusal)).await);
             }
         };
         let outcome = match self.submit(session, pid, id, Command::Write(changes.clone())).await? {
             Submitted::Outcome(outcome) => outcome,
             Submitted::Later(submission) => return Err(later(&submission)),
         };
-        let kind = kind_of(&changes);
-        let receipt = self.log_write(session, pid, &decision, &outcome, (kind, &changes)).await?;
+        let receipt = self.log_write(session, pid, &decision, &outcome, (action, &changes)).await?;
         let reply = Reply { base_url: &self.deps.base_url, pid, outcome: &outcome, changes: &changes, form, warnings };
         reply.answer(shape, receipt).map(Either::Left)
     }
@@ -237,14 +235,6 @@ fn birth_patient(draft: &Draft) -> Option<(&Entry, impl Fn(&RequestId) -> schema
         draft.entries.iter().position(|e| e.resource_type == ResourceType::Patient && e.wish == Wish::Create)?;
     let skipped = draft.entries[..index].iter().filter(|e| e.resource_type.is_commons()).count();
     Some((&draft.entries[index], move |id: &RequestId| schemas::LocalId::of_entry(&id.submission, index - skipped)))
-}
-
-fn kind_of(changes: &[Change]) -> AccessKind {
-    match changes.first().map(domain::action_of) {
-        Some(Action::GiveConsent | Action::WithdrawConsent | Action::Object) => AccessKind::Consent,
-        _ if changes.iter().any(|c| c.consent.is_some() && !matches!(c.op, Op::Delete { .. })) => AccessKind::Consent,
-        _ => AccessKind::Write,
-    }
 }
 
 pub(crate) fn later(submission: &schemas::SubmissionId) -> Refusal {

@@ -7,7 +7,7 @@ use chassis::release::Answer;
 use chassis::session::Session;
 use schemas::shelf::{VisitKind, VisitProof};
 use schemas::submission::{Command, OutcomeResult};
-use schemas::vocab::{AccessKind, Action};
+use schemas::vocab::Action;
 use schemas::{LocalId, Pid, PractitionerId, Problem, ProblemCode, ResourceId};
 use serde::Deserialize;
 
@@ -43,7 +43,7 @@ pub(crate) async fn open(
     if new.proof == VisitProof::Card && id.card.is_none_or(|(holder, _)| holder != pid) {
         let text = "a visit proven by the card needs the card's signature in the header Kiroku-Card";
         let problem = Problem::new(ProblemCode::Security, "proof", text).with_rule("R03");
-        return Err(edge.log_refusal(&session, None, None, Refusal::forbidden(problem)).await);
+        return Err(edge.log_refusal(&session, None, None, (Action::OpenVisit, Refusal::forbidden(problem))).await);
     }
     let visit = LocalId::of_entry(&id.submission, 0);
     let facility = session.caller.organisation.clone();
@@ -81,17 +81,17 @@ async fn act(
         Ok(decision) => decision,
         Err(decision) => {
             let refusal = crate::policy::refusal(&decision);
-            return Err(edge.log_refusal(session, Some(pid), Some(&decision), refusal).await);
+            return Err(edge.log_refusal(session, Some(pid), Some(&decision), (action, refusal)).await);
         }
     };
     if !edge.is_known(pid).await? {
-        return Err(edge.log_refusal(session, None, Some(&decision), not_available()).await);
+        return Err(edge.log_refusal(session, None, Some(&decision), (action, not_available())).await);
     }
     let outcome = match edge.submit(session, pid, id, command).await? {
         Submitted::Outcome(outcome) => outcome,
         Submitted::Later(submission) => return Err(later(&submission)),
     };
-    let receipt = edge.log_write(session, pid, &decision, &outcome, (AccessKind::Write, &[])).await?;
+    let receipt = edge.log_write(session, pid, &decision, &outcome, (action, &[])).await?;
     if let OutcomeResult::Refused(problems) = &outcome.result {
         return Err(crate::reply::refusal(problems).with_receipt(&receipt));
     }

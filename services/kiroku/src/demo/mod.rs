@@ -59,7 +59,6 @@ pub async fn run(options: Options, file: Option<PathBuf>, flags: Vec<(String, St
     }
     let folder = prepare_folder(options.data.clone())?;
     let settings = settings(&folder, &options, file, flags)?;
-    telemetry::no_core_dumps().context("switching core dumps off")?;
     let guard = telemetry::init(&settings.log, &settings.telemetry)?;
     let held = play(&folder, &options, settings).await?;
     guard.flush();

@@ -3,7 +3,7 @@
 use schemas::access::{Access, ActorName};
 use schemas::vocab::{AccessKind, Category, Purpose};
 
-use super::{Deed, Shown, Who, case_of, categories, deed, is_named, is_reading, japan, shown, who};
+use super::{Deed, Shown, Who, case_of, categories, deed, is_named, is_reading, japan, rests_on_own, shown, who};
 
 pub(super) fn sentence(access: &Access, to_person: bool) -> String {
     let said = match access.kind {
@@ -52,7 +52,6 @@ fn write(access: &Access, to_person: bool) -> String {
     match deed(access) {
         Deed::OpenVisit => format!("{who} opened a visit for {}", whom(to_person)),
         Deed::CloseVisit => format!("{who} closed {whose} visit"),
-        Deed::Visit => format!("{who} opened or closed {whose} visit"),
         _ => {
             let what = list(&categories(access));
             let what = if what.is_empty() { "an entry".to_owned() } else { what };
@@ -73,7 +72,6 @@ fn denied(access: &Access, to_person: bool) -> String {
         Deed::Object => format!("record {whose} wish that something be kept out"),
         Deed::OpenVisit => format!("open a visit for {}", whom(to_person)),
         Deed::CloseVisit => format!("close {whose} visit"),
-        Deed::Visit => format!("open or close {whose} visit"),
     };
     let were = if is_own { "were" } else { "was" };
     format!("{} tried to {tried} and {were} refused: {}", actor(access, to_person), reason(&access.reason))
@@ -130,11 +128,17 @@ fn after(access: &Access, to_person: bool) -> String {
         });
         out.push_str(&basis(access, to_person));
     }
+    if access.kind == AccessKind::Denied && rests_on_own(access) {
+        out.push_str(OWN);
+    }
     if access.obligations.iter().any(|o| o == "REV") {
         out.push_str(" This will be reviewed.");
     }
     out
 }
+
+/// Why a facility that is refused everything else may still be shown something.
+const OWN: &str = " They may always read what they wrote themselves.";
 
 /// Why a reading could give something out; where nothing was, there is no basis to tell.
 fn basis(access: &Access, to_person: bool) -> String {
@@ -143,7 +147,7 @@ fn basis(access: &Access, to_person: bool) -> String {
         (_, Some((_, _, given_at))) => {
             format!(" {} agreed on {}.", if to_person { "You" } else { "The person" }, when(given_at))
         }
-        _ if access.rules.iter().any(|r| r == "R16") => " They may always read what they wrote themselves.".to_owned(),
+        _ if rests_on_own(access) => OWN.to_owned(),
         _ => String::new(),
     }
 }

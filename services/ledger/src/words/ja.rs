@@ -3,7 +3,7 @@
 use schemas::access::{Access, ActorName};
 use schemas::vocab::{AccessKind, Category, Purpose};
 
-use super::{Deed, Shown, Who, case_of, categories, deed, is_named, is_reading, japan, shown, who};
+use super::{Deed, Shown, Who, case_of, categories, deed, is_named, is_reading, japan, rests_on_own, shown, who};
 
 pub(super) fn sentence(access: &Access, to_person: bool) -> String {
     let (who, things) = (actor(access, to_person), things(access, to_person));
@@ -37,7 +37,6 @@ fn write(access: &Access, to_person: bool) -> String {
     match deed(access) {
         Deed::OpenVisit => format!("{who}が、{whose}受付をしました"),
         Deed::CloseVisit => format!("{who}が、{whose}受診を終了しました"),
-        Deed::Visit => format!("{who}が、{whose}受付または受診の終了をしました"),
         _ => {
             let names = list(access);
             let what = if names.is_empty() { "情報" } else { &names };
@@ -55,7 +54,6 @@ fn denied(access: &Access, to_person: bool) -> String {
         Deed::Object => format!("{whose}記録を共有しないという申し出を登録"),
         Deed::OpenVisit => format!("{whose}受付を"),
         Deed::CloseVisit => format!("{whose}受診を終了"),
-        Deed::Visit => format!("{whose}受付または受診の終了を"),
     };
     let (who, reason) = (actor(access, to_person), reason(&access.reason));
     format!("{who}が、{tried}しようとしましたが、拒否されました(理由:{reason})")
@@ -110,11 +108,17 @@ fn after(access: &Access, to_person: bool) -> String {
         });
         out.push_str(&basis(access, to_person));
     }
+    if access.kind == AccessKind::Denied && rests_on_own(access) {
+        out.push_str(OWN);
+    }
     if access.obligations.iter().any(|o| o == "REV") {
         out.push_str("この閲覧は後日審査されます。");
     }
     out
 }
+
+/// Why a facility that is refused everything else may still be shown something.
+const OWN: &str = "自らが作成した記録は、作成した施設がいつでも閲覧できます。";
 
 /// Why a reading could give something out; where nothing was, there is no basis to tell.
 fn basis(access: &Access, to_person: bool) -> String {
@@ -123,9 +127,7 @@ fn basis(access: &Access, to_person: bool) -> String {
         (_, Some((_, _, given_at))) => {
             format!("{}は{}に同意しました。", if to_person { "あなた" } else { "本人" }, when(given_at))
         }
-        _ if access.rules.iter().any(|r| r == "R16") => {
-            "自らが作成した記録は、作成した施設がいつでも閲覧できます。".to_owned()
-        }
+        _ if rests_on_own(access) => OWN.to_owned(),
         _ => String::new(),
     }
 }

@@ -109,8 +109,6 @@ enum Deed {
     Object,
     OpenVisit,
     CloseVisit,
-    /// One of the two; the entry does not say which.
-    Visit,
 }
 
 /// The action of a writing or a refusal, as far as the entry says it: a door that writes names it in `subject`, and whoever asks
@@ -123,7 +121,8 @@ pub(crate) fn action(access: &Access) -> Option<Action> {
     named.or((access.kind == AccessKind::Denied && !access.query.is_empty()).then_some(Action::Read))
 }
 
-/// What an entry tells of. Where it names no action: for a person's own purpose only consents and objections are written.
+/// What an entry tells of. Where it names no action, its kind and purpose say enough: for a person's own purpose only consents
+/// and objections are written.
 fn deed(access: &Access) -> Deed {
     if let Some(action) = action(access) {
         return match action {
@@ -138,7 +137,6 @@ fn deed(access: &Access) -> Deed {
     match (access.kind, access.purpose) {
         (AccessKind::Consent, _) if access.rules.iter().any(|r| r == "R59") => Deed::Object,
         (AccessKind::Consent, _) => Deed::Consent,
-        (AccessKind::Write, _) if access.count == 0 => Deed::Visit,
         (AccessKind::Write, _) | (_, Purpose::Recordmgt) => Deed::Write,
         (_, Purpose::Patrqt) => Deed::Consent,
         _ => Deed::Look,
@@ -165,6 +163,11 @@ fn shown(access: &Access) -> Shown {
         0 => Shown::Nothing,
         _ => Shown::Items,
     }
+}
+
+/// Whether the author's right to its own records is what was permitted.
+fn rests_on_own(access: &Access) -> bool {
+    access.rules.iter().any(|r| r == "R16")
 }
 
 fn is_reading(access: &Access) -> bool {

@@ -145,7 +145,6 @@ async fn a_visit_is_told_as_a_visit_and_not_as_an_entry_that_was_written() {
     for (subject, english, japanese) in [
         ("open_visit", "opened a visit for you.", "あなたの受付をしました。"),
         ("close_visit", "closed your visit.", "あなたの受診を終了しました。"),
-        ("", "opened or closed your visit.", "あなたの受付または受診の終了をしました。"),
     ] {
         let (en, ja) = said(at_the_desk(AccessKind::Write, Purpose::Recordmgt, subject)).await;
         assert_eq!(en, format!("3 July 2026 14:12. A system of Central Hospital {english}"));

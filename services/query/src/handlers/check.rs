@@ -84,20 +84,19 @@ impl Query {
     async fn clashes(&self, session: &Session, view: &View, asked: &Asked) -> Result<Vec<Clash>, Refusal> {
         let drug = Drug { classes: asked.medicine.classes.clone() };
         let mut past = Vec::new();
-        for resource_type in PAST {
-            for header in self.admitted_of_type(view, resource_type).await.map_err(|e| self.failed(&e))? {
-                let own = header.author_organisation == session.caller.organisation;
-                if (own && !asked.include_own) || !could_clash(&header, &drug) {
-                    continue;
-                }
-                let body = self.safety_shelves.body_inside(view.pid, &header).await.map_err(|e| self.failed(&e))?;
-                // Damage is said: a medicine that was skipped could be the one that clashes.
-                let node = parse(&body, &Limits::default())
-                    .map_err(|_| self.failed(&ShelfError::row(Table::Body, RowError::Form)))?;
-                let medicine = medicines::read(resource_type, &node);
-                if let Some(start_day) = medicine.start_day.filter(|_| is_live(&node)) {
-                    past.push(PastDrug { drug: Drug { classes: medicine.classes }, start_day, days: medicine.days });
-                }
+        let taken = self.admitted_as_of(view, view.state.position, PAST.into_iter()).await;
+        for header in taken.map_err(|e| self.failed(&e))? {
+            let own = header.author_organisation == session.caller.organisation;
+            if (own && !asked.include_own) || !could_clash(&header, &drug) {
+                continue;
+            }
+            let body = self.safety_shelves.body_inside(view.pid, &header).await.map_err(|e| self.failed(&e))?;
+            // Damage is said: a medicine that was skipped could be the one that clashes.
+            let node = parse(&body, &Limits::default())
+                .map_err(|_| self.failed(&ShelfError::row(Table::Body, RowError::Form)))?;
+            let medicine = medicines::read(header.item.resource_type, &node);
+            if let Some(start_day) = medicine.start_day.filter(|_| is_live(&node)) {
+                past.push(PastDrug { drug: Drug { classes: medicine.classes }, start_day, days: medicine.days });
             }
         }
         let today = medicines::day_in_japan(session.now);
