@@ -99,7 +99,7 @@ pub struct Decision {
     pub rules: Vec<String>,
     /// The only check of an item.
     pub filter: Filter,
-    /// Documents of which this reader may know only "waiting for consent" (R19); may be there beside a denial.
+    /// Documents of which this reader may know only "waiting for consent" (R19).
     pub waiting: Filter,
     pub obligations: Vec<Obligation>,
     /// Milliseconds since 1970; the decision must not be remembered longer.
@@ -146,43 +146,5 @@ impl Decision {
     /// Whether the reader is told of this document only that it waits for the person's consent (R19).
     pub fn waits_for_consent(&self, header: &Header) -> bool {
         self.waiting.admits(header) && !self.filter.admits(header)
-    }
-}
-
-/// What the policy answers, before the host adds its own fields.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawDecision {
-    outcome: Outcome,
-    rules: Vec<String>,
-    filter: Filter,
-    waiting: Filter,
-    obligations: Vec<Obligation>,
-    expires: i64,
-    reason: String,
-    consent: Option<ConsentBasis>,
-    rest: Option<Refusal>,
-}
-
-impl RawDecision {
-    /// `None` where the answer contradicts itself: no rule, no LOG, a filter beside a denial, or already over.
-    pub(crate) fn complete(self, now: i64, policy_revision: u64, input_hash: [u8; 32]) -> Option<Decision> {
-        let sound = !self.rules.is_empty()
-            && self.obligations.contains(&Obligation::Log)
-            && self.expires > now
-            && (self.outcome == Outcome::Permit || self.filter.permit.is_empty());
-        sound.then_some(Decision {
-            outcome: self.outcome,
-            rules: self.rules,
-            filter: self.filter,
-            waiting: self.waiting,
-            obligations: self.obligations,
-            expires: self.expires,
-            reason: self.reason,
-            consent: self.consent,
-            rest: self.rest,
-            policy_revision,
-            input_hash,
-        })
     }
 }

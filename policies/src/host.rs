@@ -1,4 +1,4 @@
-//! Runs the compiled policies: one module per bundle, one instance per thread, fuel and memory limited. Never fails: whatever
+//! Runs the compiled policies: one module per bundle, one instance per thread, time and memory limited. Never fails: whatever
 //! goes wrong is a denial under R51, counted.
 
 use std::cell::RefCell;
@@ -11,16 +11,15 @@ use openssl::sha::sha256;
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::answer::{Answer, Tables};
 use crate::bundle::{Bundle, BundleError};
-use crate::decision::{Decision, RawDecision};
+use crate::decision::Decision;
 use crate::input::{INPUT_BYTES_MAX, Input};
-use crate::module::{Failure, block_on, host_builtins};
+use crate::module::{Failure, TICKS_MAX, block_on, host_builtins, start_clock};
 
 /// The one entry point.
 pub const ENTRY_POINT: &str = "kiroku/decide";
 
-/// Instructions of one decision; the largest input allowed needs far less (a test holds it).
-const FUEL: u64 = 200_000_000;
 /// Linear memory of one instance.
 const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Host functions that a module may ask for: none. What a policy needs is inside the module.
@@ -41,6 +40,7 @@ struct Loaded {
     engine: Engine,
     module: Module,
     data: serde_json::Value,
+    tables: Tables,
     revision: u64,
 }
 
@@ -62,7 +62,7 @@ enum EvaluationError {
     Input,
     #[error("instance cannot be started")]
     Start,
-    #[error("evaluation trapped, ran out of fuel or answered what is not known")]
+    #[error("evaluation trapped, ran out of time or answered what is not known")]
     Evaluation,
     #[error("answer is empty or contradicts itself")]
     Answer,
@@ -71,7 +71,7 @@ enum EvaluationError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    result: RawDecision,
+    result: Answer,
 }
 
 impl Policies {
@@ -121,9 +121,9 @@ impl Policies {
         let decision = if json.get().len() > INPUT_BYTES_MAX {
             Err(EvaluationError::TooLarge)
         } else {
-            INSTANCES
-                .with_borrow_mut(|instances| loaded.evaluate(instances, json))
-                .and_then(|raw| raw.complete(now, loaded.revision, hash).ok_or(EvaluationError::Answer))
+            INSTANCES.with_borrow_mut(|instances| loaded.evaluate(instances, json)).and_then(|answer| {
+                answer.complete(&loaded.tables, now, loaded.revision, hash).ok_or(EvaluationError::Answer)
+            })
         };
         decision.unwrap_or_else(|error| self.denied(&error, hash))
     }
@@ -140,8 +140,9 @@ impl Loaded {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
         let module_error = |e: wasmtime::Error| BundleError::Module(e.into());
         let mut config = Config::new();
-        config.consume_fuel(true);
+        config.epoch_interruption(true);
         let engine = Engine::new(&config).map_err(module_error)?;
+        start_clock(&engine).map_err(|e| BundleError::Module(e.into()))?;
         let module = Module::new(&engine, &bundle.wasm).map_err(module_error)?;
         for name in host_builtins(&engine, &module).map_err(BundleError::Module)? {
             if !HOST_BUILTINS.contains(&name.as_str()) {
@@ -150,7 +151,8 @@ impl Loaded {
         }
         let revision = bundle.revision();
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
-        let loaded = Self { generation, engine, module, data: bundle.data, revision };
+        let tables = Tables::of(&bundle.data);
+        let loaded = Self { generation, engine, module, data: bundle.data, tables, revision };
         let instance = loaded.instance().map_err(BundleError::Module)?;
         if !instance.policy.entrypoints().contains(ENTRY_POINT) {
             return Err(BundleError::EntryPoint(ENTRY_POINT));
@@ -158,7 +160,7 @@ impl Loaded {
         Ok(loaded)
     }
 
-    fn evaluate(&self, instances: &mut Vec<Instance>, json: &RawValue) -> Result<RawDecision, EvaluationError> {
+    fn evaluate(&self, instances: &mut Vec<Instance>, json: &RawValue) -> Result<Answer, EvaluationError> {
         let at = match instances.iter().position(|i| i.generation == self.generation) {
             Some(at) => at,
             None => {
@@ -182,7 +184,7 @@ impl Loaded {
         let limits = StoreLimitsBuilder::new().memory_size(MEMORY_BYTES_MAX).build();
         let mut store = Store::new(&self.engine, limits);
         store.limiter(|limits| limits);
-        store.set_fuel(u64::MAX)?;
+        store.set_epoch_deadline(TICKS_MAX);
         let policy = block_on(async {
             let runtime = opa_wasm::Runtime::new(&mut store, &self.module).await?;
             runtime.with_data(&mut store, &self.data).await
@@ -202,7 +204,7 @@ impl Loaded {
 
 impl Instance {
     fn run(&mut self, json: &RawValue) -> Result<Vec<Entry>, Failure> {
-        self.store.set_fuel(FUEL)?;
+        self.store.set_epoch_deadline(TICKS_MAX);
         Ok(block_on(self.policy.evaluate(&mut self.store, ENTRY_POINT, &json))?)
     }
 }

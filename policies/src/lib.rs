@@ -3,6 +3,7 @@
 //! One entry point decides for every way to read and for every condition of a write (`access-rules.md`). The decision is a
 //! pure function of its [`Input`]; whatever goes wrong on the way is a denial under R51.
 
+mod answer;
 mod build;
 mod bundle;
 mod decision;

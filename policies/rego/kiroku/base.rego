@@ -17,7 +17,7 @@ latest := input.now + data.parameters.skew_ms
 #   attributes: [action, bulk, stage]
 reading if {
 	input.stage == "whole"
-	input.action in ["read", "search", "export"]
+	data.tables.actions_reading[input.action]
 	input.bulk == false
 }
 
@@ -48,7 +48,7 @@ facility if {
 	input.organisation.id != ""
 	input.organisation.id == input.client.organisation
 	input.organisation.status == "active"
-	input.organisation.type in data.tables.facility_types
+	data.tables.facility_types[input.organisation.type]
 }
 
 # METADATA
@@ -70,6 +70,13 @@ professional := row if {
 # custom:
 #   helper: clinician
 clinician := professional if count(professional.categories) > 0
+
+# METADATA
+# title: The link is not in doubt
+# custom:
+#   helper: linked
+#   attributes: [person.link]
+linked if data.tables.link_ok[input.person.link.state]
 
 # METADATA
 # title: The person stands at this facility's desk now

@@ -9,9 +9,11 @@ package kiroku.consent
 # custom:
 #   helper: newest
 #   attributes: [consents]
-newest := input.consents if not duplicated
-
-newest := [c | some c in input.consents; not superseded(c)] if duplicated
+newest := input.consents if {
+	count(input.consents) < 2
+} else := input.consents if {
+	not duplicated
+} else := [c | some c in input.consents; not superseded(c)]
 
 duplicated if count({id | some c in input.consents; id := c.id}) != count(input.consents)
 
@@ -42,9 +44,11 @@ permits := [c |
 	not ended(c)
 ]
 
-for_actor(c) if count(c.artefact.practitioners) == 0
-
-for_actor(c) if input.actor.id in c.artefact.practitioners
+for_actor(c) if {
+	count(c.artefact.practitioners) == 0
+} else if {
+	input.actor.id in c.artefact.practitioners
+}
 
 # METADATA
 # title: Time of a consent
@@ -62,9 +66,11 @@ ended(c) if {
 # title: When a permit ends, at the latest after the rule's own term
 # custom:
 #   helper: until
-until(c, term) := min([c.given_at + term, c.artefact.valid_until]) if is_number(c.artefact.valid_until)
-
-until(c, term) := c.given_at + term if c.artefact.valid_until == null
+until(c, term) := min([c.given_at + term, c.artefact.valid_until]) if {
+	is_number(c.artefact.valid_until)
+} else := c.given_at + term if {
+	c.artefact.valid_until == null
+}
 
 # METADATA
 # title: R12 Restricted labels open only where each is ticked or the practitioner is named

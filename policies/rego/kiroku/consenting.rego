@@ -170,7 +170,7 @@ stale_terms if {
 #   attributes: [action, person.link, stage]
 link_allows if input.stage == "door"
 
-link_allows if input.person.link.state in data.tables.link_ok
+link_allows if data.tables.link_ok[input.person.link.state]
 
 link_allows if input.action in ["withdraw_consent", "object"]
 
@@ -326,6 +326,4 @@ grant(rules) := {
 	"precedence": 7,
 	"clauses": [],
 	"obligations": ["LOG", "NP"],
-	"until": null,
-	"consent": null,
 }

@@ -3,6 +3,8 @@
 # description: Collects what the rules grant, applies the order of precedence, and denies what is left (R51).
 package kiroku
 
+import data.kiroku.base
+import data.kiroku.consent
 import data.kiroku.consenting
 import data.kiroku.denials
 import data.kiroku.documents
@@ -25,97 +27,104 @@ import data.kiroku.writes
 default decide := {
 	"outcome": "deny",
 	"rules": ["R51"],
-	"filter": {"permit": [], "deny": []},
-	"waiting": {"permit": [], "deny": []},
 	"obligations": ["LOG"],
 	"expires": 0,
 	"reason": "policy-error",
-	"consent": null,
-	"rest": null,
 }
 
-decide := denial(["R49"], "biometrics", ["LOG", "NR"]) if {
+decide := refused("deny", "R49", "biometrics", ["LOG", "NR"]) if {
 	writes.biometrics
-} else := denial(["R48"], "quarantine", ["LOG", "NO"]) if {
+} else := refused("deny", "R48", "quarantine", ["LOG", "NO"]) if {
 	writes.quarantined
-} else := denial(["R59"], "person-objects", ["LOG"]) if {
+} else := refused("deny", "R59", "person-objects", ["LOG"]) if {
 	writes.objected
-} else := step_up("R04", "terms-stale") if {
+} else := refused("step_up", "R04", "terms-stale", ["LOG"]) if {
 	consenting.terms_stale
-} else := step_up("R03", "step-up") if {
+} else := refused("step_up", "R03", "step-up", ["LOG"]) if {
 	consenting.proof_old
-} else := answer(
-	"permit", used_rules, used_obligations, permit_reason,
-	{
-		"filter": {"permit": used_clauses, "deny": deny_clauses},
-		"waiting": waiting_filter,
-		"ends": used_ends,
-		"consent": used_consent,
-		"rest": rest,
-	},
-) if {
+} else := {
+	"outcome": "permit",
+	"rules": used_rules,
+	"permit": used_clauses,
+	"deny": deny_clauses,
+	"waiting": waiting,
+	"obligations": used_obligations,
+	"expires": used_end,
+	"reason": permit_reason,
+	"consent": used_consent,
+	"rest": rest,
+} if {
+	count(used_clauses) > 0
+} else := {
+	"outcome": "permit",
+	"rules": used_rules,
+	"obligations": used_obligations,
+	"expires": used_end,
+	"reason": permit_reason,
+} if {
 	count(grants) > 0
-} else := answer(
-	"deny", refusal.rules, refusal.obligations, refusal.reason,
-	{"filter": nothing, "waiting": waiting_filter, "ends": [], "consent": null, "rest": null},
-)
+} else := refused("deny", refusal.rule, refusal.reason, refusal.obligations)
+
+refused(outcome, rule, reason, obligations) := {
+	"outcome": outcome,
+	"rules": [rule],
+	"obligations": obligations,
+	"expires": idle_end,
+	"reason": reason,
+}
 
 # METADATA
 # title: Why the rest is refused, in the order of precedence
 # custom:
 #   helper: refusal
 #   attributes: [mode.stale]
-refusal := {"rules": ["R25"], "reason": "probing", "obligations": ["LOG", "NO"]} if {
+refusal := {"rule": "R25", "reason": "probing", "obligations": ["LOG", "NO"]} if {
 	safety.probing
-} else := {"rules": ["R50"], "reason": "link-state", "obligations": ["LOG"]} if {
+} else := {"rule": "R50", "reason": "link-state", "obligations": ["LOG"]} if {
 	link_closed
-} else := {"rules": ["R13"], "reason": "blocked", "obligations": ["LOG"]} if {
+} else := {"rule": "R13", "reason": "blocked", "obligations": ["LOG"]} if {
 	denials.blocked
-} else := {"rules": ["R51"], "reason": "stale", "obligations": ["LOG"]} if {
+} else := {"rule": "R51", "reason": "stale", "obligations": ["LOG"]} if {
 	input.mode.stale == true
-} else := {"rules": ["R11"], "reason": "no-consent", "obligations": ["LOG"]} if {
+} else := {"rule": "R11", "reason": "no-consent", "obligations": ["LOG"]} if {
 	visit.r11
-} else := {"rules": ["R51"], "reason": "not-permitted", "obligations": ["LOG"]}
+} else := {"rule": "R51", "reason": "not-permitted", "obligations": ["LOG"]}
 
 # A clinician who is let in by statute only is told of no consent for all else (R11).
-rest := {"rule": refusal.rules[0], "reason": refusal.reason} if {
+rest := {"rule": refusal.rule, "reason": refusal.reason} if {
 	visit.r11
 	every g in grants { g.precedence < 5 }
 } else := null
 
-nothing := {"permit": [], "deny": []}
-
-denial(rules, reason, obligations) := answer(
-	"deny", rules, obligations, reason,
-	{"filter": nothing, "waiting": nothing, "ends": [], "consent": null, "rest": null},
-)
-
-step_up(rule, reason) := answer(
-	"step_up", [rule], ["LOG"], reason,
-	{"filter": nothing, "waiting": nothing, "ends": [], "consent": null, "rest": null},
-)
-
-answer(outcome, rules, obligations, reason, parts) := {
-	"outcome": outcome,
-	"rules": rules,
-	"filter": parts.filter,
-	"waiting": parts.waiting,
-	"obligations": obligations,
-	"expires": expires(parts.ends),
-	"reason": reason,
-	"consent": parts.consent,
-	"rest": parts.rest,
-}
-
 # METADATA
-# title: Every rule that grants something, before precedence
+# title: The rules that can grant something for this purpose, in the order of precedence
+# description: Each rule asks for its purpose itself; the groups only spare asking those of the others.
 # custom:
 #   helper: candidates
-candidates := [
-	facility.r16, reception.r22, safety.r25, pharmacy.r27, regulator.r43, writes.r47, person.r01, person.r02,
-	consenting.r03, consenting.r59, consenting.r10p, visit.r10, visit.r10a, visit.r10p, documents.r19, documents.r20,
-	writes.r46,
-]
+#   attributes: [action, purpose, write]
+candidates := [safety.r25] if {
+	input.purpose == "TREAT"
+	input.action == "check"
+} else := [facility.r16, pharmacy.r27] if {
+	input.purpose == "TREAT"
+	count(consent.permits) == 0
+} else := [
+	facility.r16, pharmacy.r27, visit.r10, visit.r10a, visit.r10p, documents.r19,
+	documents.r20,
+] if {
+	input.purpose == "TREAT"
+} else := [writes.r47, writes.r46] if {
+	input.purpose == "RECORDMGT"
+} else := [person.r01, person.r02] if {
+	input.purpose == "PATRQT"
+	not input.write
+} else := [consenting.r03, consenting.r59, consenting.r10p, person.r01, person.r02] if {
+	input.purpose == "PATRQT"
+} else := [facility.r16, reception.r22] if {
+	data.tables.purposes_desk[input.purpose]
+} else := [regulator.r43] if {
+	input.purpose == "HCOMPL"
+} else := []
 
 # METADATA
 # title: What stands after the link's state and the person's blanket denials
@@ -143,26 +152,34 @@ lifted(g) if {
 #   title_ja: リンク状態による制限
 #   source: access-rules.md R50
 #   attributes: [person, person.link, stage]
-link_opens(_) if input.stage == "door"
-
-link_opens(_) if input.person.link.state in data.tables.link_ok
-
-link_opens(rule) if rule in data.tables.link_open[input.person.link.state]
-
-# A case about a facility reads entries that concern no person.
-link_opens("R43") if not input.person
-
-link_closed if {
-	input.stage in ["log", "whole"]
-	state := input.person.link.state
-	not state in data.tables.link_ok
+link_opens(rule) if {
+	base.linked
+} else if {
+	input.stage == "door"
+} else if {
+	rule in data.tables.link_open[input.person.link.state]
+} else if {
+	# A case about a facility reads entries that concern no person.
+	rule == "R43"
+	not input.person
 }
 
-used_rules := [r | some r in data.tables.order; r in applied]
+link_closed if {
+	data.tables.stages_person[input.stage]
+	state := input.person.link.state
+	not data.tables.link_ok[state]
+}
+
+# Precedence by rank: sorting the few that apply is cheaper than asking for each that there is.
+used_rules := [r | some r in applied] if {
+	count(applied) == 1
+} else := [p[1] | some p in sort([[data.tables.order[r], r] | some r in applied])]
 
 applied := {r | some g in grants; some r in g.rules} | {c.rule | some c in denials_applied}
 
-used_obligations := [o | some o in data.tables.obligations; o in owed]
+used_obligations := [o | some o in owed] if {
+	count(owed) == 1
+} else := [p[1] | some p in sort([[data.tables.obligations[o], o] | some o in owed])]
 
 owed := {o | some g in grants; some o in g.obligations}
 
@@ -171,15 +188,17 @@ used_clauses := [c | some g in grants; some c in g.clauses]
 used_ends := [g.until | some g in grants; g.until != null]
 
 # The consent that ends first.
-used_consent := bases[0] if count(bases) > 0
-
-used_consent := null if count(bases) == 0
+used_consent := bases[0] if {
+	count(bases) > 0
+} else := null
 
 bases := [g.consent |
 	some g in grants
 	g.consent != null
-	g.until == min([u | some other in grants; other.consent != null; u := other.until])
+	g.until == first_end
 ]
+
+first_end := min([g.until | some g in grants; g.consent != null])
 
 permit_reason := "being-checked" if {
 	"R50" in applied
@@ -196,7 +215,9 @@ deny_clauses := [] if {
 	input.action == "check"
 } else := array.concat([sealed], denials_applied)
 
-denials_applied := array.concat(denials.r14, denials.r59) if {
+denials_applied := [] if {
+	denials.none
+} else := array.concat(denials.r14, denials.r59) if {
 	input.stage == "whole"
 	input.action != "check"
 } else := []
@@ -210,21 +231,24 @@ denials_applied := array.concat(denials.r14, denials.r59) if {
 sealed := {
 	"rule": "R15",
 	"precedence": 1,
-	"categories": data.tables.categories,
+	"categories": "categories",
 	"labels": ["SEALED"],
 }
 
-waiting_filter := nothing if {
+# Under the same denying clauses as the filter, and only beside it: who is a receiver has R16 too.
+waiting := [] if {
 	denials.blocked
-} else := {"permit": documents.waiting, "deny": array.concat([sealed], denials_applied)} if {
-	count(documents.waiting) > 0
-} else := nothing
+} else := documents.waiting
 
 # METADATA
 # title: How long the decision may be remembered
 # custom:
 #   helper: expires
 #   attributes: [now]
-expires(ends) := min(array.concat(denials.starts, ends)) if {
-	count(ends) > 0
+used_end := min(array.concat(denials.starts, used_ends)) if {
+	count(used_ends) > 0
+} else := idle_end
+
+idle_end := input.now + data.parameters.decision_ms if {
+	count(denials.starts) == 0
 } else := min(array.concat(denials.starts, [input.now + data.parameters.decision_ms]))

@@ -5,12 +5,22 @@ package kiroku.denials
 import data.kiroku.consent
 
 # METADATA
+# title: The person said nothing at all; what follows is then not looked at
+# custom:
+#   helper: none
+#   attributes: [consents, objections]
+none if {
+	count(input.consents) == 0
+	count(input.objections) == 0
+}
+
+# METADATA
 # title: Denials that concern this purpose, actor and organisation now
 # custom:
 #   helper: live
 #   attributes: [actor.delegate_of, actor.id, organisation.id, purpose]
 live := [c |
-	input.purpose in data.tables.denial_purposes
+	data.tables.denial_purposes[input.purpose]
 	some c in consent.newest
 	c.artefact.type == "deny"
 	c.artefact.status == "active"
@@ -20,20 +30,22 @@ live := [c |
 	not consent.ended(c)
 ]
 
-for_purpose(c) if count(c.artefact.purposes) == 0
-
-for_purpose(c) if input.purpose in c.artefact.purposes
+for_purpose(c) if {
+	count(c.artefact.purposes) == 0
+} else if {
+	input.purpose in c.artefact.purposes
+}
 
 targets(c) if {
 	count(c.artefact.facilities) == 0
 	count(c.artefact.practitioners) == 0
+} else if {
+	input.organisation.id in c.artefact.facilities
+} else if {
+	input.actor.id in c.artefact.practitioners
+} else if {
+	input.actor.delegate_of in c.artefact.practitioners
 }
-
-targets(c) if input.organisation.id in c.artefact.facilities
-
-targets(c) if input.actor.id in c.artefact.practitioners
-
-targets(c) if input.actor.delegate_of in c.artefact.practitioners
 
 # A denial that names no data denies all of it.
 whole(c) if {
@@ -66,7 +78,9 @@ r14 := [clause(c, denied(c), 5) | some c in live; not whole(c)]
 
 denied(c) := [k | some k in named(c); k != "SAFETY"] if {
 	c.artefact.safety == "show"
-} else := named(c)
+} else := "categories" if {
+	count(c.artefact.categories) == 0
+} else := c.artefact.categories
 
 named(c) := data.tables.categories if {
 	count(c.artefact.categories) == 0
@@ -117,7 +131,7 @@ starts := [c.artefact.valid_from |
 #   source: access-rules.md R59
 #   attributes: [objections, purpose]
 r59 := [c |
-	input.purpose in data.tables.denial_purposes
+	data.tables.denial_purposes[input.purpose]
 	some o in input.objections
 	about_claims(o)
 	c := {

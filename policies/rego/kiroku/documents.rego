@@ -80,15 +80,15 @@ grant(rule, c, obligations, flag, receivers) := {
 # title: R19 Before the consent the named receiver sees only "waiting for consent"
 # custom:
 #   helper: waiting
-#   attributes: [organisation.id, person.link]
+#   attributes: [organisation.id]
 waiting := [w |
 	receiver
-	input.person.link.state in data.tables.link_ok
+	base.linked
 	w := {
 		"rule": "R19",
 		"precedence": 7,
 		"categories": ["DOC"],
-		"labels": data.tables.labels_own_writing,
+		"labels": "labels_own_writing",
 		"receivers": [input.organisation.id],
 		"flags": ["top-level"],
 	}

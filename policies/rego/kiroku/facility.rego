@@ -13,25 +13,24 @@ import data.kiroku.base
 #   attributes: [organisation.id, purpose]
 r16 := [g |
 	base.reading
-	some categories in own_writing
 	g := {
 		"rules": ["R16"],
 		"precedence": 4,
 		"clauses": [{
 			"rule": "R16",
 			"precedence": 4,
-			"categories": categories,
-			"labels": data.tables.labels_own_writing,
+			"categories": own_writing,
+			"labels": "labels_own_writing",
 			"author_organisations": [input.organisation.id],
 		}],
 		"obligations": ["LOG"],
-		"until": null,
-		"consent": null,
 	}
 ]
 
-own_writing := [[k | some k in data.tables.categories; k != "LOG"] | base.clinician] if {
+own_writing := "categories_but_log" if {
 	input.purpose == "TREAT"
-} else := [["CLAIMS"] | base.professional] if {
+	base.clinician
+} else := ["CLAIMS"] if {
 	input.purpose == "HPAYMT"
-} else := []
+	base.professional
+}

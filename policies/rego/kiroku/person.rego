@@ -11,24 +11,22 @@ import data.kiroku.base
 #   rule: R01
 #   title_ja: 本人による自己情報の閲覧
 #   source: access-rules.md R01
-#   attributes: [person.link, purpose]
+#   attributes: [purpose]
 r01 := [g |
 	input.purpose == "PATRQT"
 	base.reading
 	base.person
-	input.person.link.state in data.tables.link_ok
+	base.linked
 	g := {
 		"rules": ["R01"],
 		"precedence": 7,
 		"clauses": [{
 			"rule": "R01",
 			"precedence": 7,
-			"categories": [k | some k in data.tables.categories; k != "LOG"],
-			"labels": data.tables.labels_person,
+			"categories": "categories_but_log",
+			"labels": "labels_person",
 		}],
 		"obligations": ["LOG"],
-		"until": null,
-		"consent": null,
 	}
 ]
 
@@ -39,32 +37,30 @@ r01 := [g |
 #   rule: R02
 #   title_ja: 本人による同意とアクセス記録の閲覧
 #   source: access-rules.md R02
-#   attributes: [action, bulk, person.link, purpose, stage]
+#   attributes: [action, bulk, purpose, stage]
 r02 := [g |
 	input.purpose == "PATRQT"
 	input.stage == "whole"
-	input.action in ["read", "search", "export", "read_log"]
+	data.tables.actions_own[input.action]
 	input.bulk == false
 	base.person
 	g := {
 		"rules": ["R02"],
 		"precedence": 7,
 		"clauses": [
-			{"rule": "R02", "precedence": 7, "categories": ["CONSENT"], "labels": data.tables.labels_person},
+			{"rule": "R02", "precedence": 7, "categories": ["CONSENT"], "labels": "labels_person"},
 			{
 				"rule": "R02",
 				"precedence": 7,
 				"categories": ["LOG"],
-				"labels": data.tables.labels_person,
+				"labels": "labels_person",
 				"flags": log_flags,
 			},
 		],
 		"obligations": ["LOG"],
-		"until": null,
-		"consent": null,
 	}
 ]
 
 log_flags := [] if {
-	input.person.link.state in data.tables.link_ok
+	base.linked
 } else := ["own-card-visits"]

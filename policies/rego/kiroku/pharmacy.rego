@@ -27,11 +27,9 @@ r27 := [g |
 			"rule": "R27",
 			"precedence": 4,
 			"categories": ["MED"],
-			"labels": data.tables.labels_own_writing,
+			"labels": "labels_own_writing",
 			"items": input.order.items,
 		}],
 		"obligations": ["LOG"],
-		"until": null,
-		"consent": null,
 	}
 ]

@@ -14,7 +14,7 @@ import data.kiroku.consent
 #   source: access-rules.md R22
 #   attributes: [person.link, purpose]
 r22 := [g |
-	input.purpose in ["ELIGVER", "HPAYMT"]
+	data.tables.purposes_desk[input.purpose]
 	base.reading
 	base.professional.reception == true
 	base.visit_open
@@ -23,13 +23,11 @@ r22 := [g |
 		"precedence": 4,
 		"clauses": [c | certain; some c in clauses],
 		"obligations": array.concat(["LOG"], [o | not certain; o := "BAN"]),
-		"until": null,
-		"consent": null,
 	}
 ]
 
 # An attribute mismatch stops health information only.
-certain if input.person.link.state in data.tables.link_ok
+certain if base.linked
 
 certain if {
 	input.person.link.state == "suspect"

@@ -39,7 +39,6 @@ r43 := [g |
 		}],
 		"obligations": ["LOG", "EXP"],
 		"until": input.authority.until,
-		"consent": null,
 	}
 ]
 

@@ -9,7 +9,7 @@ import data.kiroku.denials
 # title: Someone who orders, dispenses or administers, with an order in an open visit
 # custom:
 #   helper: asks
-#   attributes: [action, bulk, order.id, order.kind, order.state, person.link, purpose, stage]
+#   attributes: [action, bulk, order.id, order.kind, order.state, purpose, stage]
 asks if {
 	input.purpose == "TREAT"
 	input.action == "check"
@@ -20,7 +20,7 @@ asks if {
 	input.order.id != ""
 	input.order.kind in data.tables.order_kinds
 	input.order.state in data.tables.order_states_check
-	input.person.link.state in data.tables.link_ok
+	base.linked
 }
 
 # METADATA
@@ -41,11 +41,9 @@ r25 := [g |
 			"rule": "R25",
 			"precedence": 4,
 			"categories": ["SAFETY", "MED"],
-			"labels": data.tables.labels_check,
+			"labels": "labels_check",
 		}],
 		"obligations": ["LOG", "MASK"],
-		"until": null,
-		"consent": null,
 	}
 ]
 

@@ -9,32 +9,34 @@ import data.kiroku.base
 # custom:
 #   helper: writer
 #   attributes: [actor.type, client.agent_of, client.organisation, client.rights, organisation.id, organisation.status, stage, write.author_organisation]
-writer(_) if input.stage == "log"
-
 writer(right) if {
-	input.stage in ["door", "whole"]
-	input.actor.type in ["system", "professional"]
+	data.tables.stages_actor[input.stage]
+	data.tables.writers[input.actor.type]
 	base.client_proven
 	right in input.client.rights
 	input.organisation.status == "active"
 	input.client.organisation == input.organisation.id
 	own_or_agent
+} else if {
+	input.stage == "log"
 }
 
-own_or_agent if input.write.author_organisation == input.client.organisation
-
-own_or_agent if input.write.author_organisation in input.client.agent_of
+own_or_agent if {
+	input.write.author_organisation == input.client.organisation
+} else if {
+	input.write.author_organisation in input.client.agent_of
+}
 
 # METADATA
 # title: What hangs on the link, asked at log time
 # custom:
 #   helper: link_ok
-#   attributes: [person.link, stage]
-link_ok if input.stage == "door"
-
+#   attributes: [stage]
 link_ok if {
-	input.stage in ["log", "whole"]
-	input.person.link.state in data.tables.link_ok
+	input.stage == "door"
+} else if {
+	data.tables.stages_person[input.stage]
+	base.linked
 }
 
 # METADATA
@@ -48,13 +50,7 @@ r46 := [grant("R46", 7) |
 	input.purpose == "RECORDMGT"
 	input.write.biometrics == false
 	input.write.author_organisation != ""
-	some action, right in {
-		"create": "records.write",
-		"open_visit": "visits",
-		"close_visit": "visits",
-	}
-	input.action == action
-	writer(right)
+	writer(data.tables.write_rights[input.action])
 	link_ok
 ]
 
@@ -67,17 +63,17 @@ r46 := [grant("R46", 7) |
 #   attributes: [action, person.link, purpose, stage, write.author_organisation, write.biometrics, write.existing_author_organisation]
 r47 := [grant("R47", 4) |
 	input.purpose == "RECORDMGT"
-	input.action in ["update", "delete"]
+	data.tables.actions_correcting[input.action]
 	input.write.biometrics == false
 	input.write.author_organisation != ""
 	writer("records.write")
 	own_version
 ]
 
-own_version if input.stage == "door"
-
 own_version if {
-	input.stage in ["log", "whole"]
+	input.stage == "door"
+} else if {
+	data.tables.stages_person[input.stage]
 	input.write.existing_author_organisation == input.write.author_organisation
 	input.person.link.state != ""
 }
@@ -87,8 +83,6 @@ grant(rule, precedence) := {
 	"precedence": precedence,
 	"clauses": [],
 	"obligations": ["LOG"],
-	"until": null,
-	"consent": null,
 }
 
 # METADATA
@@ -101,8 +95,8 @@ grant(rule, precedence) := {
 quarantined if {
 	input.purpose == "RECORDMGT"
 	input.action == "create"
-	writer("records.write")
 	doubtful
+	writer("records.write")
 }
 
 doubtful if input.identification.hits != 1

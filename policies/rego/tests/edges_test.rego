@@ -57,3 +57,21 @@ test_a_denial_to_come_ends_what_is_remembered if {
 	])
 	kiroku.decide.expires == 1795000005000 with input as object.union(read, {"consents": [read.consents[0], denial]})
 }
+
+test_a_denial_to_come_ends_what_is_remembered_of_a_refusal_too if {
+	consent := data.bases["doctor-with-visit-consent"].consents[0]
+	denial := json.patch(consent, [
+		{"op": "replace", "path": "/artefact/type", "value": "deny"},
+		{"op": "replace", "path": "/artefact/valid_from", "value": 1795000005000},
+	])
+	read := object.union(data.bases.doctor, {"consents": [denial]})
+	kiroku.decide.expires == 1795000005000 with input as read
+}
+
+test_a_write_that_says_nothing_of_its_categories_is_objected_to if {
+	create := json.patch(data.bases["system-creates"], [
+		{"op": "remove", "path": "/wanted"},
+		{"op": "add", "path": "/objections/-", "value": {"categories": ["MED"], "from": 1794996400000}},
+	])
+	kiroku.decide.reason == "person-objects" with input as create
+}

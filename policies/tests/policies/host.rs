@@ -169,6 +169,25 @@ fn the_largest_input_is_decided_as_the_first_of_a_new_thread() {
     assert_eq!(decision.filter.permit.len(), count + 1);
 }
 
+/// Two versions of one id make the slow path, which compares each consent with each other.
+#[test]
+fn an_input_that_takes_too_long_is_stopped_and_denied_and_the_next_one_is_untouched() {
+    let policies =
+        Policies::new(Bundle::embedded().expect("the committed bundle is whole")).expect("the module starts");
+    let mut input = serde_json::to_value(doctor(vec![])).expect("an input is JSON");
+    input["consents"] = serde_json::json!(vec![serde_json::json!({ "id": 1 }); 6900]);
+    let json = to_raw_value(&input).expect("a value is JSON");
+    assert!(json.get().len() <= INPUT_BYTES_MAX);
+    let started = std::time::Instant::now();
+    let decision = policies.decide_json(&json, NOW);
+    assert_eq!((decision.outcome, decision.reason.as_str()), (Outcome::Deny, reasons::POLICY_ERROR));
+    assert!(decision.filter.permit.is_empty());
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_eq!(policies.error_count(), 1);
+    assert!(policies.decide(&doctor(vec![])).is_permit());
+    assert_eq!(policies.error_count(), 1);
+}
+
 #[test]
 fn deep_duplicate_and_empty_inputs_are_denied() {
     let deep = format!("{}1{}", r#"{"a":"#.repeat(100), "}".repeat(100));

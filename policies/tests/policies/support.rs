@@ -141,17 +141,42 @@ pub(crate) fn as_raw(decision: &policies::Decision) -> Value {
     value
 }
 
-/// A raw answer of an oracle brought to the typed form and back, so that defaults and orders of sets agree.
+/// A raw answer of an oracle brought to the typed form, so that names of lists, defaults and orders of sets agree: the README's
+/// "The answer of the policy", written a second time.
 pub(crate) fn normalise(raw: &Value) -> Value {
     let mut value = raw.clone();
     if let Some(object) = value.as_object_mut() {
-        for part in ["filter", "waiting"] {
-            if let Ok(filter) = serde_json::from_value::<policies::Filter>(object[part].clone()) {
-                object.insert(part.to_owned(), serde_json::to_value(filter).expect("a filter is JSON"));
+        let deny = object.remove("deny").unwrap_or(json!([]));
+        for (from, to) in [("permit", "filter"), ("waiting", "waiting")] {
+            let permit = object.remove(from).unwrap_or(json!([]));
+            let mut filter = match permit.as_array().is_some_and(Vec::is_empty) {
+                true => json!({"permit": [], "deny": []}),
+                false => json!({"permit": permit, "deny": deny}),
+            };
+            write_out_names(&mut filter);
+            if let Ok(filter) = serde_json::from_value::<policies::Filter>(filter) {
+                object.insert(to.to_owned(), serde_json::to_value(filter).expect("a filter is JSON"));
             }
+        }
+        for part in ["consent", "rest"] {
+            object.entry(part).or_insert(Value::Null);
         }
     }
     value
+}
+
+/// In a clause the name of a list in `data.tables` stands for the list.
+fn write_out_names(filter: &mut Value) {
+    static TABLES: LazyLock<Value> = LazyLock::new(|| read_json(&root().join("data/tables.json"))["tables"].clone());
+    for clause in
+        filter.as_object_mut().into_iter().flat_map(|f| f.values_mut()).filter_map(Value::as_array_mut).flatten()
+    {
+        for part in ["categories", "labels"] {
+            if let Some(list) = clause[part].as_str().map(|name| TABLES[name].clone()) {
+                clause[part] = list;
+            }
+        }
+    }
 }
 
 pub(crate) fn local(letter: char) -> LocalId {
