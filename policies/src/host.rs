@@ -4,10 +4,12 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use opa_wasm::wasmtime::{self, Config, Engine, Module, Store, StoreLimits, StoreLimitsBuilder};
 use openssl::sha::sha256;
+use schemas::Purpose;
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -31,7 +33,11 @@ const INSTANCES_PER_THREAD: usize = 4;
 pub struct Policies {
     current: ArcSwap<Loaded>,
     errors: AtomicU64,
+    watch: Watch,
 }
+
+/// Told of each decision: its purpose, whether it permits, and how long it took.
+pub type Watch = fn(Purpose, bool, Duration);
 
 /// A compiled bundle.
 struct Loaded {
@@ -80,7 +86,14 @@ impl Policies {
     /// # Errors
     /// A module that does not compile, asks for a host function or lacks the entry point.
     pub fn new(bundle: Bundle) -> Result<Self, BundleError> {
-        Ok(Self { current: ArcSwap::from_pointee(Loaded::new(bundle)?), errors: AtomicU64::new(0) })
+        let current = ArcSwap::from_pointee(Loaded::new(bundle)?);
+        Ok(Self { current, errors: AtomicU64::new(0), watch: |_, _, _| {} })
+    }
+
+    /// The same, telling `watch` of each decision: for metrics.
+    #[must_use]
+    pub fn watched_by(self, watch: Watch) -> Self {
+        Self { watch, ..self }
     }
 
     /// Takes a newer bundle (or the same again); decisions under way end with the old one.
@@ -108,10 +121,13 @@ impl Policies {
 
     /// Decides. Pure: the same input under the same revision gives the same decision.
     pub fn decide(&self, input: &Input) -> Decision {
-        match to_raw_value(input) {
+        let started = Instant::now();
+        let decision = match to_raw_value(input) {
             Ok(json) => self.decide_json(&json, input.now),
             Err(_) => self.denied(&EvaluationError::Input, [0; 32]),
-        }
+        };
+        (self.watch)(input.purpose, decision.is_permit(), started.elapsed());
+        decision
     }
 
     /// Decides about an input that is JSON already (replay of recorded decisions, tests).

@@ -16,7 +16,7 @@ mod sets;
 pub use bundle::{BUNDLE_FILES, Bundle, BundleError, Manifest, source_hash};
 pub use decision::{ConsentBasis, Decision, Obligation, Outcome, Refusal, reasons};
 pub use filter::{Clause, Filter, Flag, ItemRef, LogScope};
-pub use host::{ENTRY_POINT, Policies};
+pub use host::{ENTRY_POINT, Policies, Watch};
 pub use input::{
     Actor, ActorType, Assurance, Authority, Client, Consent, Counters, INPUT_BYTES_MAX, Identification, Input, Link,
     Mode, ObjectionFact, Order, Organisation, Person, Proof, ProofIssuer, Protection, Scope, Stage, Tie, VisitFact,

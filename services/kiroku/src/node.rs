@@ -18,12 +18,14 @@ use chassis::ports::store::Store;
 use chassis::registry::Registry;
 use chassis::session::Gate;
 use chassis::telemetry::health::Readiness;
+use chassis::telemetry::metrics;
 use chassis::verdicts::Verdicts;
 use edge::Edge;
 use engines::embedded::{self, Embedded};
 use policies::{Bundle, Policies};
 use projector::Projector;
 use query::Query;
+use schemas::Purpose;
 
 use crate::app;
 
@@ -61,7 +63,7 @@ pub fn load_policies(settings: &Settings) -> Result<Arc<Policies>> {
             if let Some(policies) = EMBEDDED.get() {
                 return Ok(policies.clone());
             }
-            let policies = Arc::new(Policies::new(embedded)?);
+            let policies = Arc::new(Policies::new(embedded)?.watched_by(count_decision));
             return Ok(EMBEDDED.get_or_init(|| policies).clone());
         }
         (Some(_), None) => bail!("policy.bundle needs policy.public_key_file: an unsigned bundle is not loaded"),
@@ -70,7 +72,7 @@ pub fn load_policies(settings: &Settings) -> Result<Arc<Policies>> {
             Bundle::load(folder, &key, embedded.revision()).context("policy.bundle")?
         }
     };
-    Ok(Arc::new(Policies::new(bundle)?))
+    Ok(Arc::new(Policies::new(bundle)?.watched_by(count_decision)))
 }
 
 impl Node {
@@ -296,4 +298,9 @@ fn fixed_address(listen: &str) -> Result<String> {
         return Ok(listen.to_owned());
     }
     Ok(TcpListener::bind(listen).context("http.listen")?.local_addr()?.to_string())
+}
+
+fn count_decision(purpose: Purpose, is_permit: bool, took: Duration) {
+    let result = if is_permit { "permit" } else { "deny" };
+    metrics::decision(purpose.as_str(), result, took.as_secs_f64());
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use chassis::session::Session;
-use chassis::telemetry::metrics;
 use policies::{Decision, Input, Stage};
 use schemas::shelf::PersonState;
 use schemas::vocab::Action;
@@ -25,10 +24,7 @@ impl Query {
         if let Some(decision) = self.cache.decision(&key, session.now) {
             return decision;
         }
-        let started = std::time::Instant::now();
         let decision = Arc::new(self.policies.decide(&input(session, state, action)));
-        let result = if decision.is_permit() { "permit" } else { "deny" };
-        metrics::decision(session.caller.purpose.as_str(), result, started.elapsed().as_secs_f64());
         self.cache.keep_decision(key, decision.clone());
         decision
     }
