@@ -75,6 +75,10 @@ pub struct Submission {
     pub request_hash: [u8; 32],
     #[n(5)]
     pub command: Command,
+    /// W3C `traceparent` of the span that submitted it, so that the projector's work joins the request's trace; absent while
+    /// no traces are sent.
+    #[n(6)]
+    pub trace: Option<String>,
 }
 
 /// The commands of the domain.

@@ -273,3 +273,25 @@ async fn a_search_of_commons_counts_includes_follows_chains_and_shows_parts() ->
     }
     harness.node.stop().await
 }
+
+#[tokio::test]
+async fn a_read_takes_summary_and_elements_and_refuses_what_it_does_not_know() -> Result<()> {
+    let harness = Harness::start().await?;
+    let citizen = harness.bear(1).await?;
+    let id = harness.keep(&harness.hospital, &item(&harness, &citizen, Kind::Laboratory, 1), "one").await?;
+    let doctor = harness.token(&harness.hospital, &harness.hospital.care()).await?;
+    let line = Line::new(&harness.api.url);
+    let path = format!("/fhir/Observation/{id}");
+    let whole = line.get(&doctor, &path).await?.json();
+    assert!(whole["valueQuantity"].is_object(), "{whole}");
+    let few = line.get(&doctor, &format!("{path}?_elements=issued")).await?.json();
+    assert_eq!((&few["status"], &few["valueQuantity"]), (&whole["status"], &Value::Null), "{few}");
+    assert_eq!(few["meta"]["tag"][0]["code"], "SUBSETTED", "{few}");
+    let short = line.get(&doctor, &format!("{path}/_history/1?_summary=text")).await?.json();
+    assert_eq!((&short["id"], &short["valueQuantity"]), (&whole["id"], &Value::Null), "{short}");
+    for wrong in ["_summary=count", "_summary=maybe", "code=1"] {
+        let refused = line.get(&doctor, &format!("{path}?{wrong}")).await?;
+        assert_eq!(refused.status, 400, "{wrong}: {}", refused.text);
+    }
+    harness.node.stop().await
+}

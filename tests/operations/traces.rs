@@ -137,6 +137,17 @@ async fn a_request_is_one_trace_and_no_span_tells_of_a_person() -> Result<()> {
     Ok(())
 }
 
+/// What roles do for a request, by what was answered: a write is decided at the door and again at log time, a reading is
+/// released with its entry.
+fn parts_of(answer: &Wire) -> &'static [&'static str] {
+    match (answer.status, answer.text.contains("\"entries\"")) {
+        (201, _) => &["decide", "submit", "project", "ledger.append"],
+        (200, true) => &["list", "ledger.append"],
+        (200, false) => &["release", "ledger.append"],
+        _ => &[],
+    }
+}
+
 fn check_traces(day: &Day, received: &Received) -> Result<()> {
     let traces = received.traces()?;
     let mut seen = BTreeSet::new();
@@ -144,6 +155,10 @@ fn check_traces(day: &Day, received: &Received) -> Result<()> {
         let trace = trace_of(answer);
         assert!(seen.insert(trace), "two requests share the trace {trace}");
         let spans = traces.get(trace).with_context(|| format!("{route}: the collector knows no trace {trace}"))?;
+        let names: BTreeSet<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+        for part in parts_of(answer) {
+            assert!(names.contains(part), "{route}: no span `{part}` among {names:?}");
+        }
         let requests: Vec<_> = spans.iter().filter(|span| span.name == "request").collect();
         let [request] = requests[..] else { anyhow::bail!("{route}: {} spans of the request", requests.len()) };
         assert_eq!(attribute(request, "route"), *route, "{request:?}");

@@ -61,6 +61,13 @@ pub fn open(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Crypto
     Ok(out)
 }
 
+/// SHA-256. By hand over the digest: the one-shot of OpenSSL 3 looks its algorithm up each time, which costs a microsecond.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    let mut hash = openssl::sha::Sha256::new();
+    hash.update(data);
+    hash.finish()
+}
+
 /// HMAC-SHA-256 (RFC 2104) by hand: a tenth of the time of the EVP interface for short messages.
 pub fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut pad = [0x36u8; 64];

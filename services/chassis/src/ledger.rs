@@ -143,6 +143,7 @@ pub fn facility_shard(organisation: &schemas::OrganisationId) -> u16 {
 
 #[async_trait]
 impl Ledger for LocalLedger {
+    #[tracing::instrument(name = "ledger.append", level = "debug", skip_all)]
     async fn append_all(&self, wanted: Vec<Wanted>) -> Result<Vec<(Receipt, RowKeys)>, LedgerError> {
         let mut records = Vec::with_capacity(wanted.len());
         let mut commitments = Vec::with_capacity(wanted.len());

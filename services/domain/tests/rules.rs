@@ -21,6 +21,7 @@ fn submission(command: Command) -> Submission {
         policy_revision: "1".into(),
         request_hash: [0; 32],
         command,
+        trace: None,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::Edge;
 
 impl Edge {
     /// Asks the policy for each action of the changes. The last permit is returned for the entry, or the first refusal.
+    #[tracing::instrument(name = "decide", level = "debug", skip_all)]
     pub(crate) fn decide_changes(
         &self,
         session: &Session,

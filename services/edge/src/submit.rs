@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chassis::clock::year_of;
 use chassis::entry::draft;
 use chassis::envelope;
-use chassis::http::Refusal;
+use chassis::http::{Refusal, traceparent_of_current_span};
 use chassis::ledger::Receipt;
 use chassis::ports::keys::KeysError;
 use chassis::session::Session;
@@ -44,6 +44,7 @@ pub(crate) enum Submitted {
 
 impl Edge {
     /// Appends a command for a shelf and waits for its verdict.
+    #[tracing::instrument(name = "submit", level = "debug", skip_all)]
     pub(crate) async fn submit(
         &self,
         session: &Session,
@@ -59,6 +60,7 @@ impl Edge {
             policy_revision: self.deps.policies.revision().to_string(),
             request_hash: id.hash,
             command,
+            trace: traceparent_of_current_span(),
         };
         let bucket = match pid.is_person() {
             true => Bucket::Year(year_of(session.now)),

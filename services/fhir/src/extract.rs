@@ -8,7 +8,7 @@
 
 mod types;
 
-pub(crate) use types::{period, type_of_reference};
+pub(crate) use types::{period, refers_to, type_of_reference};
 
 use schemas::ResourceType;
 use schemas::search::{ParamValue, SearchValue};

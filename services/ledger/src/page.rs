@@ -79,6 +79,7 @@ fn is_of_visit(visit: &Visit, access: &Access) -> bool {
 
 impl LedgerRole {
     /// Collects a page. Everything read is checked; the first damaged entry ends it.
+    #[tracing::instrument(name = "list", level = "debug", skip_all)]
     pub(crate) async fn page(
         &self,
         list: AccessList,

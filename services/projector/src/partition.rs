@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chassis::envelope;
+use chassis::http::join_trace;
 use chassis::ports::keys::KeysError;
 use chassis::ports::log::{Append, Record};
 use chassis::ports::store::{Batch, Table};
@@ -11,6 +12,7 @@ use chassis::verdicts::Verdict;
 use schemas::submission::{Envelope, EnvelopeKind, Outcome, OutcomeResult, Submission};
 use schemas::vocab::Topic;
 use schemas::{Pid, Problem, ProblemCode, SubmissionId, codec};
+use tracing::{Instrument, Span};
 
 use crate::rows::{TICKET, build_rows, row};
 use crate::work::Work;
@@ -119,7 +121,8 @@ impl Partition {
             let Some((offset, (record, envelope))) = self.open.pop_first() else { break };
             self.open_ids.remove(&envelope.submission);
             let Some(submission) = open_submission(&shelves, &envelope).await? else { continue };
-            let one = self.decide_one(&mut work, &decided, &submission, (offset, record.time)).await;
+            let span = span_of(&submission);
+            let one = self.decide_one(&mut work, &decided, &submission, (offset, record.time)).instrument(span).await;
             match unless_erased(one)? {
                 None => {}
                 Some(Decided::Before(outcome)) => verdicts.push((submission.id, repeated(&submission, outcome))),
@@ -203,6 +206,14 @@ impl Partition {
         self.deps.store.apply(batches).await?;
         Ok(())
     }
+}
+
+/// A span of the request's trace; none where the request is in no trace.
+fn span_of(submission: &Submission) -> Span {
+    let Some(parent) = &submission.trace else { return Span::none() };
+    let span = tracing::debug_span!("project");
+    join_trace(&span, parent);
+    span
 }
 
 /// Opens a submission; `None` where the person's keys were destroyed.

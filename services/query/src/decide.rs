@@ -12,6 +12,7 @@ use crate::cache::DecisionKey;
 
 impl Query {
     /// Decides for reading; the same answer is given again while token, person, registry and revision are the same.
+    #[tracing::instrument(name = "decide", level = "debug", skip_all)]
     pub(crate) fn decide(&self, session: &Session, state: &PersonState, action: Action) -> Arc<Decision> {
         let key = DecisionKey {
             token_id: session.caller.token_id.clone(),

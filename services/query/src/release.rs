@@ -42,6 +42,7 @@ pub(crate) struct Opened {
 
 impl Query {
     /// Appends the entry that names `looked.headers`, then opens exactly these.
+    #[tracing::instrument(name = "release", level = "debug", skip_all)]
     pub(crate) async fn release(&self, session: &Session, view: &View, looked: Looked<'_>) -> Result<Opened, Refusal> {
         let access = self.access(session, view, &looked);
         // Sealed chunks are fetched before the entry is appended: a row that is missing must not cost a false entry.

@@ -319,6 +319,7 @@ fn submission(command: Command) -> Submission {
         policy_revision: s("7"),
         request_hash: [0xcc; 32],
         command,
+        trace: None,
     }
 }
 

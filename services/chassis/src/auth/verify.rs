@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use openssl::sha::sha256;
 
 use super::caller::{AuthError, Caller};
 use super::mint::{Mint, TOKEN_LIFETIME_S, Unread};
@@ -51,7 +50,7 @@ impl Verifier {
             return Err(AuthError::Malformed);
         }
         let (_, signature) = bearer.rsplit_once('.').ok_or(AuthError::Malformed)?;
-        let hash = sha256(signature.as_bytes());
+        let hash = crate::crypto::sha256(signature.as_bytes());
         let known = match self.verified.get(&hash) {
             Some(known) if *known.token == *bearer => known,
             _ => self.read(bearer, hash)?,

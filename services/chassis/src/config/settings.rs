@@ -37,7 +37,7 @@ impl Default for Settings {
         Self {
             data: "kiroku-data".into(),
             roles: Vec::new(),
-            partitions: 8,
+            partitions: 2,
             erasure_journal: None,
             key_encryption_key_file: None,
             verdict_timeout_ms: 10_000,

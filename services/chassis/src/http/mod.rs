@@ -15,6 +15,6 @@ mod watch;
 pub use answer::{FHIR_JSON, Plain};
 pub use negotiate::{Negotiation, Prefer, PreferReturn, pretty_json, require_json};
 pub use refusal::{Refusal, parse_type};
-pub use request::{RequestInfo, TraceId, traceparent_of_current_span};
+pub use request::{RequestInfo, TraceId, join_trace, traceparent_of_current_span};
 pub use server::{Running, ServeError, serve};
 pub use tls::{PeerCertificate, TlsError};

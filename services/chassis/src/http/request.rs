@@ -50,12 +50,7 @@ impl RequestInfo {
     /// choose what is sampled: its flag is passed over.
     pub(super) fn join(&mut self, span: &tracing::Span) {
         if let Some(parent) = self.parent {
-            let trace = OtelTraceId::from_bytes(self.trace_id.0);
-            let parent =
-                SpanContext::new(trace, SpanId::from_bytes(parent), TraceFlags::default(), true, TraceState::default());
-            // Fails only where the level leaves no span; then there is nothing to join.
-            let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(parent));
-            return;
+            return hang_on(span, self.trace_id, parent);
         }
         let context = span.context();
         let begun = context.span().span_context().clone();
@@ -84,6 +79,21 @@ pub fn traceparent_of_current_span() -> Option<String> {
     let context = tracing::Span::current().context();
     let span = context.span().span_context().clone();
     span.is_valid().then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
+}
+
+/// Makes the span that `traceparent` names the parent of `span`: work of one role for a request of another. Text that is no
+/// traceparent changes nothing.
+pub fn join_trace(span: &tracing::Span, traceparent: &str) {
+    if let Some((trace, parent)) = parse_traceparent(traceparent.as_bytes()) {
+        hang_on(span, trace, parent);
+    }
+}
+
+fn hang_on(span: &tracing::Span, trace: TraceId, parent: [u8; 8]) {
+    let (trace, parent) = (OtelTraceId::from_bytes(trace.0), SpanId::from_bytes(parent));
+    let parent = SpanContext::new(trace, parent, TraceFlags::default(), true, TraceState::default());
+    // Fails only where the level leaves no span; then there is nothing to join.
+    let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(parent));
 }
 
 /// Version 00 of W3C Trace Context: `00-<32 hex>-<16 hex>-<2 hex>`, lower case, neither id all zero.

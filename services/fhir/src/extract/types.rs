@@ -136,6 +136,12 @@ pub(crate) fn type_of_reference(target: &str) -> Option<&str> {
     name.starts_with(|c: char| c.is_ascii_uppercase()).then_some(name)
 }
 
+/// Whether a reference names a resource of this type.
+pub(crate) fn refers_to(target: &str, resource_type: &str) -> bool {
+    let is_ours = target.strip_prefix(resource_type).is_some_and(|rest| rest.starts_with('/'));
+    is_ours || type_of_reference(target) == Some(resource_type)
+}
+
 /// `Bundle.entry[0].resource`: the resource itself stands there.
 pub(super) fn inline_resource(node: &Node, only: Option<&str>, push: &mut dyn FnMut(SearchValue)) {
     let (kind, id) = (text_of(node, "resourceType"), text_of(node, "id"));

@@ -11,7 +11,7 @@ use super::clause::{Clause, Composite, Place};
 use super::shelf::item_of;
 use super::value::Test;
 use super::{Query, Shelf, meta};
-use crate::extract::type_of_reference;
+use crate::extract::refers_to;
 use crate::params::Source;
 
 /// A query on one shelf. What `_has` finds is looked for once, however many headers are matched.
@@ -100,17 +100,20 @@ fn exists(place: &Place, header: &Header) -> bool {
     }
 }
 
-/// The stored values of a parameter.
+/// The stored values of a parameter. They lie sorted by its number (`extract`).
 pub(super) fn values<'a>(header: &'a Header, sources: &'a [Source]) -> impl Iterator<Item = &'a SearchValue> {
     let wanted = |value: &SearchValue, only: Option<ResourceType>| match (only, value) {
-        (Some(only), SearchValue::Reference { target, .. }) => {
-            target.is_empty() || type_of_reference(target) == Some(only.as_str())
-        }
+        (Some(only), SearchValue::Reference { target, .. }) => target.is_empty() || refers_to(target, only.as_str()),
         _ => true,
     };
-    header
-        .search
-        .iter()
+    let of = |n: u16| {
+        let rest = &header.search[header.search.partition_point(|v| v.param < n)..];
+        rest.iter().take_while(move |v| v.param == n)
+    };
+    let first = |at: usize| sources[..at].iter().all(|earlier| earlier.n != sources[at].n);
+    (0..sources.len())
+        .filter(move |at| first(*at))
+        .flat_map(move |at| of(sources[at].n))
         .filter(move |v| sources.iter().any(|s| s.n == v.param && wanted(&v.value, s.only)))
         .map(|v| &v.value)
 }

@@ -1,7 +1,5 @@
 //! What a search may see beside the header at hand: the same, already filtered headers of the person.
 
-use std::collections::{BTreeMap, HashMap};
-
 use schemas::header::Header;
 use schemas::{ItemKey, ResourceId, ResourceType};
 
@@ -31,30 +29,32 @@ pub(crate) fn item_of(target: &str) -> Option<ItemKey> {
     Some(ItemKey { resource_type: kind.parse().ok()?, local: id.parse::<ResourceId>().ok()?.local })
 }
 
-/// A shelf over borrowed headers, for the query role and for tests.
+/// A shelf over borrowed headers, for the query role and for tests. Sorted by item, which headers of a shelf mostly are already.
 #[derive(Default)]
-pub struct HeaderShelf<'a> {
-    by_item: HashMap<ItemKey, &'a Header>,
-    by_type: BTreeMap<ResourceType, Vec<&'a Header>>,
+pub struct HeaderShelf<'a>(Vec<&'a Header>);
+
+impl HeaderShelf<'_> {
+    /// The header of an item.
+    pub fn by_item(&self, item: &ItemKey) -> Option<&Header> {
+        self.0.binary_search_by_key(item, |h| h.item).ok().map(|at| self.0[at])
+    }
 }
 
 impl<'a> FromIterator<&'a Header> for HeaderShelf<'a> {
     fn from_iter<I: IntoIterator<Item = &'a Header>>(headers: I) -> Self {
-        let mut shelf = Self::default();
-        for header in headers {
-            shelf.by_item.insert(header.item, header);
-            shelf.by_type.entry(header.item.resource_type).or_default().push(header);
-        }
-        shelf
+        let mut all: Vec<&Header> = headers.into_iter().collect();
+        all.sort_by_key(|h| h.item);
+        Self(all)
     }
 }
 
 impl Shelf for HeaderShelf<'_> {
     fn by_reference(&self, target: &str) -> Option<&Header> {
-        self.by_item.get(&item_of(target)?).copied()
+        self.by_item(&item_of(target)?)
     }
 
     fn of_type(&self, resource_type: ResourceType) -> Box<dyn Iterator<Item = &Header> + '_> {
-        Box::new(self.by_type.get(&resource_type).into_iter().flatten().copied())
+        let from = self.0.partition_point(|h| h.item.resource_type < resource_type);
+        Box::new(self.0[from..].iter().copied().take_while(move |h| h.item.resource_type == resource_type))
     }
 }

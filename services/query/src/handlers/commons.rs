@@ -7,6 +7,7 @@ use fhir::search::{Handling, HeaderShelf, Query as Search, Total};
 use schemas::header::Header;
 use schemas::{ItemKey, Pid, ResourceId, ResourceType};
 
+use super::read::Formed;
 use super::search::{is_counting, needs_whole_shelf, page_size};
 use super::{is_known_version, notice};
 use crate::Query;
@@ -18,7 +19,7 @@ type Params = Vec<(String, String)>;
 pub(crate) async fn read(
     query: &Query,
     request: &HttpRequest,
-    form: Negotiation,
+    form: &Formed,
     resource_type: ResourceType,
     (id, version): (ResourceId, Option<u32>),
 ) -> Result<Plain, Refusal> {
@@ -35,7 +36,7 @@ pub(crate) async fn read(
     let etag = format!("W/\"{}\"", header.version);
     let answer = match is_known_version(request, &etag) {
         true => Plain::fhir(304, Vec::new()),
-        false => Plain::fhir(200, form.form(query.open_commons(&header).await?)),
+        false => Plain::fhir(200, form.write(query.open_commons(&header).await?)),
     };
     Ok(answer.with_header("etag", etag).with_header("last-modified", fhir::dates::http_date(header.last_updated)))
 }

@@ -7,14 +7,18 @@ use chassis::auth::scopes::Interaction;
 use chassis::http::{Negotiation, Refusal, RequestInfo, parse_type};
 use chassis::release::Answer;
 use chassis::session::Session;
+use fhir::search::{Handling, Query as Search};
+use fhir::subset::Subset;
 use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{ItemKey, LocalId, Pid};
 
-use super::{is_known_version, parse_id};
+use super::{is_known_version, parse_id, unknown_parameter};
 use crate::Query;
 use crate::release::Looked;
 use crate::view::View;
+
+type Params = Vec<(String, String)>;
 
 /// What a reading route answers with: about a person, or plain (commons).
 pub(crate) type Read = actix_web::Either<Answer, chassis::http::Plain>;
@@ -26,8 +30,10 @@ pub(crate) async fn read(
     info: RequestInfo,
     form: Negotiation,
     path: web::Path<(String, String)>,
+    params: web::Query<Params>,
 ) -> Result<Read, Refusal> {
     let (type_name, id) = path.into_inner();
+    let form = Formed { form, subset: subset_of(form, &params)? };
     read_version(&query, &request, info, form, (&type_name, &id, None)).await
 }
 
@@ -38,18 +44,55 @@ pub(crate) async fn vread(
     info: RequestInfo,
     form: Negotiation,
     path: web::Path<(String, String, String)>,
+    params: web::Query<Params>,
 ) -> Result<Read, Refusal> {
     let (type_name, id, version) = path.into_inner();
+    let form = Formed { form, subset: subset_of(form, &params)? };
     // A version that is no number cannot exist.
     let version = version.parse().unwrap_or(0);
     read_version(&query, &request, info, form, (&type_name, &id, Some(version))).await
+}
+
+/// How the answer is written, and which members of the resource are in it.
+pub(crate) struct Formed {
+    form: Negotiation,
+    subset: Subset,
+}
+
+impl Formed {
+    /// The answer's bytes for a resource as FHIR JSON.
+    pub(super) fn write(&self, resource: Vec<u8>) -> Vec<u8> {
+        self.form.form(match self.subset {
+            Subset::Whole => resource,
+            _ => fhir::subset::apply(&resource, &self.subset),
+        })
+    }
+}
+
+/// What `_summary` and `_elements` ask for; a read has no other parameter that changes it.
+fn subset_of(form: Negotiation, params: &Params) -> Result<Subset, Refusal> {
+    let mut asked = Vec::new();
+    for (index, (name, value)) in params.iter().enumerate() {
+        match name.as_str() {
+            "_summary" if value == "count" => return Err(unknown_parameter(index, "only a search can be counted")),
+            "_summary" | "_elements" => asked.push((name.clone(), value.clone())),
+            "_format" | "_pretty" => {}
+            _ if form.prefer.lenient => {}
+            _ => return Err(unknown_parameter(index, "reads take `_summary`, `_elements`, `_format` and `_pretty`")),
+        }
+    }
+    if asked.is_empty() {
+        return Ok(Subset::Whole);
+    }
+    let search = Search::parse(None, &asked, Handling::Strict).map_err(Refusal::bad_request)?;
+    Ok(Subset::of(search.summary, &search.elements))
 }
 
 async fn read_version(
     query: &Query,
     request: &HttpRequest,
     info: RequestInfo,
-    form: Negotiation,
+    form: Formed,
     (type_name, id, version): (&str, &str, Option<u32>),
 ) -> Result<Read, Refusal> {
     let resource_type = parse_type(type_name)?;
@@ -57,7 +100,7 @@ async fn read_version(
     session.require_scope(type_name, Interaction::Read)?;
     let id = parse_id(id);
     if let Some(id) = id.filter(|id| id.pid == Pid::COMMONS) {
-        return super::commons::read(query, request, form, resource_type, (id, version))
+        return super::commons::read(query, request, &form, resource_type, (id, version))
             .await
             .map(actix_web::Either::Right);
     }
@@ -93,7 +136,7 @@ async fn answer(
     session: &Session,
     view: &View,
     request: &HttpRequest,
-    form: Negotiation,
+    form: Formed,
     (item, header): (ItemKey, Option<Arc<Header>>),
 ) -> Result<Answer, Refusal> {
     // Absent and withheld alike cost an entry of the same form: the item's name as it was asked for.
@@ -112,7 +155,7 @@ async fn answer(
     let etag = format!("W/\"{}\"", header.version);
     let answer = match is_known_version(request, &etag) {
         true => Answer::about_person(opened.receipt, 304, Vec::new()),
-        false => Answer::about_person(opened.receipt, 200, form.form(resource)),
+        false => Answer::about_person(opened.receipt, 200, form.write(resource)),
     };
     Ok(answer.with_header("etag", etag).with_header("last-modified", fhir::dates::http_date(header.last_updated)))
 }

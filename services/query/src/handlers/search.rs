@@ -175,7 +175,10 @@ impl Query {
         let refs: Vec<&Header> = cut.page.iter().map(|h| h.as_ref()).collect();
         let added: Vec<ItemKey> = search.included(&refs, &shelf).into_iter().map(|h| h.item).collect();
         let by_item = |of: &[Arc<Header>]| -> Vec<Arc<Header>> {
-            let known: HashMap<ItemKey, &Arc<Header>> = of.iter().map(|h| (h.item, h)).collect();
+            let known: HashMap<ItemKey, &Arc<Header>> = match added.is_empty() {
+                true => HashMap::new(),
+                false => of.iter().map(|h| (h.item, h)).collect(),
+            };
             added.iter().filter_map(|item| known.get(item).map(|h| (*h).clone())).collect()
         };
         let (included, commons) = (by_item(&headers), by_item(&commons));

@@ -50,11 +50,11 @@ pub struct LogConfig {
 }
 
 impl LogConfig {
-    /// The defaults for `folder`: 8 partitions, segments and tail of 64 MiB.
+    /// The defaults for `folder`: 2 partitions, segments and tail of 64 MiB.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
-            partitions: 8,
+            partitions: 2,
             segment_bytes: 64 * 1024 * 1024,
             tail_bytes: 64 * 1024 * 1024,
             disk: Arc::new(RealDisk),
