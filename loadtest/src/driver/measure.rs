@@ -116,6 +116,7 @@ fn row(what: &str, (connections, asked): (usize, Option<f64>), it: &Measured, (s
 }
 
 /// What a Prometheus histogram without labels holds between two scrapes.
+#[derive(Clone, Debug, Default)]
 pub struct Buckets(Vec<(f64, f64)>);
 
 impl Buckets {
@@ -132,6 +133,16 @@ impl Buckets {
     pub fn since(self, before: &Self) -> Self {
         let minus = |(at, (bound, count)): (usize, (f64, f64))| (bound, count - before.0.get(at).map_or(0.0, |b| b.1));
         Self(self.0.into_iter().enumerate().map(minus).collect())
+    }
+
+    /// These and those; both of the same bounds, or one without any.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        if self.0.is_empty() {
+            return other;
+        }
+        let sum = |((bound, one), (_, more)): ((f64, f64), (f64, f64))| (bound, one + more);
+        Self(self.0.into_iter().zip(other.0).map(sum).collect())
     }
 
     /// How many there are.
@@ -167,5 +178,6 @@ mod tests {
         assert_eq!(after.quantile_at_most(0.99), Some(0.0001));
         assert_eq!(after.quantile_at_most(0.995), Some(0.001));
         assert!((after.share_up_to(0.0001) - 0.99).abs() < 1e-9);
+        assert!((Buckets::default().plus(after.clone()).plus(after).count() - 200.0).abs() < 1e-9);
     }
 }

@@ -70,6 +70,7 @@ struct Run<'a> {
     rows: Vec<Row>,
     notes: Vec<String>,
     facts: bounds::Facts,
+    decided: Buckets,
 }
 
 /// Runs everything that the options want.
@@ -78,7 +79,13 @@ pub async fn run(options: &Options) -> Result<Report> {
     ensure!(unknown.is_none(), "scenarios are {}", ALL.join(", "));
     std::fs::create_dir_all(&options.work)?;
     let machine = Machine::look(&options.work)?;
-    let mut run = Run { options, rows: Vec::new(), notes: Vec::new(), facts: bounds::Facts::default() };
+    let mut run = Run {
+        options,
+        rows: Vec::new(),
+        notes: Vec::new(),
+        facts: bounds::Facts::default(),
+        decided: Buckets::default(),
+    };
     let world = run.filled().await?;
     let server = options.serving(&options.set, &[]).start().await?;
     let reader = world.reader(&server).await?;
@@ -92,7 +99,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     if options.wants("everything") {
         run.everything(&world, &server, &reader).await?;
     }
-    run.decisions(&server.metrics().await?, &before);
+    run.decisions("reading and searching", &server.metrics().await?, &before);
     server.stop()?;
     if options.wants("search") {
         run.cold(&world).await?;
@@ -213,24 +220,25 @@ impl Run<'_> {
         let saturation = rows.iter().map(|row| row.rate_per_s).fold(0.0, f64::max);
         rows.push(target.pace(shape, saturation * 0.7).await?);
         rows.push(target.pace(shape, 2_000.0).await?);
+        self.decisions("creating", &server.metrics().await?, &Buckets::default());
         let read = job.read_back(server, reader).await?;
         self.notes.push(format!("Creates: {read} of the acknowledged were read back and compared."));
         self.rows.extend(rows);
         Ok(())
     }
 
-    fn decisions(&mut self, metrics: &str, before: &Buckets) {
+    fn decisions(&mut self, what: &str, metrics: &str, before: &Buckets) {
         let decisions = Buckets::parse(metrics, "kiroku_decision_seconds").since(before);
-        if decisions.count() < 1.0 {
-            self.notes.push("Decisions: the server counted none in `kiroku_decision_seconds`.".to_owned());
-            return;
-        }
-        self.facts.decision_p99_us = decisions.quantile_at_most(0.99).map(|seconds| seconds * 1e6);
+        let at = |quantile| decisions.quantile_at_most(quantile).unwrap_or_default() * 1e6;
         self.notes.push(format!(
-            "Decisions inside the server: {:.0}, of them {:.2} % within 100 us (a bucket's bound is given as p99).",
+            "Decisions inside the server, {what}: {:.0}, p50 at most {:.0} us, p99 at most {:.0} us, {:.2} % within 100 us.",
             decisions.count(),
+            at(0.5),
+            at(0.99),
             decisions.share_up_to(0.0001) * 100.0
         ));
+        self.decided = std::mem::take(&mut self.decided).plus(decisions);
+        self.facts.decision_p99_us = self.decided.quantile_at_most(0.99).map(|seconds| seconds * 1e6);
         for name in ["kiroku_ledger_append_seconds", "kiroku_log_sync_seconds", "kiroku_log_commit_records"] {
             let all = Buckets::parse(metrics, name);
             if let (Some(median), Some(p99)) = (all.quantile_at_most(0.5), all.quantile_at_most(0.99)) {

@@ -5,11 +5,15 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Writing, syncing, allocating.
 pub trait Disk: Send + Sync {
     /// Makes a file of `size` zeros, written (not sparse) and synced, so that later writes into it need no new space.
     fn allocate(&self, path: &Path, size: u64) -> io::Result<()>;
+    /// The same for a file that is needed later: in small pieces with pauses, so that no sync of others waits behind it. False:
+    /// `go_on` said no before it was done.
+    fn allocate_slowly(&self, path: &Path, size: u64, go_on: &dyn Fn() -> bool) -> io::Result<bool>;
     /// Writes some of `bytes`; fewer than all is not an error (as `pwrite`).
     fn write_at(&self, file: &File, bytes: &[u8], position: u64) -> io::Result<usize>;
     /// `fdatasync`.
@@ -58,6 +62,10 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RealDisk;
 
+/// A file that is needed later grows by so much at once, and waits so long before it goes on: 64 MiB in less than two seconds.
+const PIECE: u64 = 512 * 1024;
+const PAUSE: Duration = Duration::from_millis(10);
+
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 impl Disk for RealDisk {
@@ -65,6 +73,22 @@ impl Disk for RealDisk {
         let file = create_private(path)?;
         zero_range(&file, 0, size)?;
         file.sync_all()
+    }
+    fn allocate_slowly(&self, path: &Path, size: u64, go_on: &dyn Fn() -> bool) -> io::Result<bool> {
+        let file = create_private(path)?;
+        let mut done = 0;
+        while done < size {
+            if !go_on() {
+                return Ok(false);
+            }
+            let next = size.min(done + PIECE);
+            zero_range(&file, done, next)?;
+            file.sync_data()?;
+            done = next;
+            std::thread::sleep(PAUSE);
+        }
+        file.sync_all()?;
+        Ok(true)
     }
     fn write_at(&self, file: &File, bytes: &[u8], position: u64) -> io::Result<usize> {
         file.write_at(bytes, position)
@@ -111,6 +135,12 @@ impl Disk for FaultyDisk {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         RealDisk.allocate(path, size)
+    }
+    fn allocate_slowly(&self, path: &Path, size: u64, go_on: &dyn Fn() -> bool) -> io::Result<bool> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        RealDisk.allocate_slowly(path, size, go_on)
     }
     fn write_at(&self, file: &File, bytes: &[u8], position: u64) -> io::Result<usize> {
         let left = self.bytes_left.load(Ordering::SeqCst);

@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use chassis::ports::log::LogError;
+
 use super::files::{SegmentIndex, segment_path, spare_path};
 use super::shared::Shared;
 use crate::embedded::disk::sync_folder;
@@ -73,11 +75,12 @@ fn make_spare(shared: &Shared) {
         return;
     }
     let new = path.with_extension("new");
-    let made = shared
-        .disk
-        .allocate(&new, shared.segment_size)
-        .and_then(|()| std::fs::rename(&new, &path))
-        .and_then(|()| sync_folder(&shared.folder));
+    let go_on = || !matches!(shared.writable(), Err(LogError::Closed));
+    let made = match shared.disk.allocate_slowly(&new, shared.segment_size, &go_on) {
+        Ok(true) => std::fs::rename(&new, &path).and_then(|()| sync_folder(&shared.folder)),
+        Ok(false) => return drop(std::fs::remove_file(&new)),
+        Err(e) => Err(e),
+    };
     if let Err(e) = made {
         // The leader makes the segment itself when it is needed, and says so to those who wait if it cannot.
         drop(std::fs::remove_file(&new));
