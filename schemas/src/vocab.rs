@@ -118,7 +118,7 @@ closed_list!(
         Read = 0 => "read", Search = 1 => "search", Export = 2 => "export", Check = 3 => "check", Create = 4 => "create",
         Update = 5 => "update", Delete = 6 => "delete", OpenVisit = 7 => "open_visit", CloseVisit = 8 => "close_visit",
         GiveConsent = 9 => "give_consent", WithdrawConsent = 10 => "withdraw_consent", ReadLog = 11 => "read_log",
-        Object = 12 => "object",
+        Object = 12 => "object", CancelCheck = 13 => "cancel_check",
     }
 );
 

@@ -10,6 +10,7 @@ mod limits;
 mod mutated;
 mod paging;
 mod person;
+mod probing;
 mod tokens;
 mod untold;
 mod waiting;

@@ -95,6 +95,10 @@ async fn no_mutated_input_makes_a_server_error() -> Result<()> {
         "/visits".to_owned(),
         format!(r#"{{"person":"{}","kind":"outpatient","team":[],"proof":"card"}}"#, citizen.pid),
     ));
+    bodies.push((
+        "/checks/cancel".to_owned(),
+        format!(r#"{{"person":"{}","professional":"{}"}}"#, citizen.pid, harness.hospital.professional),
+    ));
     let queries = [
         "patient=P&code=http://loinc.org|1-1&date=ge2020-01-01&_sort=-date&_count=3",
         "patient=P&_include=Observation:subject&value-quantity=gt5.1|http://unitsofmeasure.org|mg",

@@ -34,7 +34,7 @@ impl Edge {
         Ok(last.expect("a submission about a person has an entry about her"))
     }
 
-    /// Asks the policy for an action without changes (visits).
+    /// Asks the policy for an action without changes (visits, cancelled checks).
     pub(crate) fn decide_action(&self, session: &Session, pid: Pid, action: Action) -> Result<Decision, Box<Decision>> {
         let decision = self.deps.policies.decide(&door_input(session, (pid, None), action, &[]));
         if decision.is_permit() { Ok(decision) } else { Err(Box::new(decision)) }

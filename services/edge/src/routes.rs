@@ -3,7 +3,7 @@
 use actix_web::web;
 use actix_web::web::{get, post, resource};
 
-use crate::handlers::{submission, token, visit};
+use crate::handlers::{check, submission, token, visit};
 
 /// Mounts the routes that are the edge's alone. `web::Data<Edge>` must be in the app.
 pub fn configure(cfg: &mut web::ServiceConfig) {
@@ -13,6 +13,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         .service(resource("/auth/jwks").route(get().to(token::jwks)))
         .service(resource("/visits").route(post().to(visit::open)))
         .service(resource("/visits/{id}/close").route(post().to(visit::close)))
+        .service(resource("/checks/cancel").route(post().to(check::cancel)))
         .service(resource("/submissions/{id}").route(get().to(submission::status)));
 }
 

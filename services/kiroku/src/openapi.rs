@@ -69,6 +69,7 @@ const OPERATIONS: &[Row] = &[
     row(HttpMethod::Get, "/submissions/{id}", "records", "verdict of a submission, for its client"),
     row(HttpMethod::Post, "/visits", "records", "open a visit at this facility's desk"),
     row(HttpMethod::Post, "/visits/{id}/close", "records", "close a visit"),
+    row(HttpMethod::Post, "/checks/cancel", "records", "say that no order followed a safety check (R25)"),
     row(HttpMethod::Get, "/me/accesses", "who looked", "the person's list in plain sentences, Japanese or English"),
     row(HttpMethod::Get, "/fhir/AuditEvent", "who looked", "the person's list as FHIR AuditEvent"),
     row(HttpMethod::Post, "/fhir/AuditEvent/_search", "who looked", "the same, parameters in the body"),

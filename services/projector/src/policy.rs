@@ -89,9 +89,8 @@ fn refusals(
         Command::OpenVisit { .. } => vec![(Action::OpenVisit, Vec::new())],
         Command::CloseVisit { .. } => vec![(Action::CloseVisit, Vec::new())],
         Command::Write(_) => domain::by_action(changes),
-        Command::Born { .. } | Command::SetLink { .. } | Command::CancelCheck { .. } | Command::Quarantine { .. } => {
-            Vec::new()
-        }
+        Command::CancelCheck { .. } => vec![(Action::CancelCheck, Vec::new())],
+        Command::Born { .. } | Command::SetLink { .. } | Command::Quarantine { .. } => Vec::new(),
     };
     let problem = |(action, group): (Action, Vec<&Change>)| {
         let decision = policies.decide(&input(state, submission, action, &group, now));

@@ -1,6 +1,7 @@
 //! One module for each noun of the API.
 
 pub(crate) mod batch;
+pub(crate) mod check;
 pub(crate) mod resource;
 pub(crate) mod submission;
 pub(crate) mod token;

@@ -71,7 +71,7 @@ pub(crate) async fn close(
 }
 
 /// Decides, submits, logs; gives a function that forms the answer.
-async fn act(
+pub(super) async fn act(
     edge: &Edge,
     session: &Session,
     (pid, id): (Pid, crate::submit::RequestId),
@@ -114,13 +114,13 @@ impl Edge {
 }
 
 /// The person that `Patient/<id>`, a Patient's id or a pid names.
-fn person_of(text: &str) -> Option<Pid> {
+pub(super) fn person_of(text: &str) -> Option<Pid> {
     let id = text.strip_prefix("Patient/").unwrap_or(text);
     let pid = id.parse::<ResourceId>().map(|id| id.pid).or_else(|_| id.parse::<Pid>()).ok()?;
     pid.is_person().then_some(pid)
 }
 
-fn not_available() -> Refusal {
+pub(super) fn not_available() -> Refusal {
     Refusal::new(404, vec![Problem::new(ProblemCode::NotFound, "", "not available")])
 }
 

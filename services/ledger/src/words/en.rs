@@ -52,6 +52,7 @@ fn write(access: &Access, to_person: bool) -> String {
     match deed(access) {
         Deed::OpenVisit => format!("{who} opened a visit for {}", whom(to_person)),
         Deed::CloseVisit => format!("{who} closed {whose} visit"),
+        Deed::CancelCheck => format!("{who} recorded that a check of {whose} medicines ended without a prescription"),
         _ => {
             let what = list(&categories(access));
             let what = if what.is_empty() { "an entry".to_owned() } else { what };
@@ -72,6 +73,7 @@ fn denied(access: &Access, to_person: bool) -> String {
         Deed::Object => format!("record {whose} wish that something be kept out"),
         Deed::OpenVisit => format!("open a visit for {}", whom(to_person)),
         Deed::CloseVisit => format!("close {whose} visit"),
+        Deed::CancelCheck => format!("record that a check of {whose} medicines ended without a prescription"),
     };
     let were = if is_own { "were" } else { "was" };
     format!("{} tried to {tried} and {were} refused: {}", actor(access, to_person), reason(&access.reason))

@@ -37,6 +37,7 @@ fn write(access: &Access, to_person: bool) -> String {
     match deed(access) {
         Deed::OpenVisit => format!("{who}が、{whose}受付をしました"),
         Deed::CloseVisit => format!("{who}が、{whose}受診を終了しました"),
+        Deed::CancelCheck => format!("{who}が、{whose}薬の確認のあと処方しなかったことを登録しました"),
         _ => {
             let names = list(access);
             let what = if names.is_empty() { "情報" } else { &names };
@@ -54,6 +55,7 @@ fn denied(access: &Access, to_person: bool) -> String {
         Deed::Object => format!("{whose}記録を共有しないという申し出を登録"),
         Deed::OpenVisit => format!("{whose}受付を"),
         Deed::CloseVisit => format!("{whose}受診を終了"),
+        Deed::CancelCheck => format!("{whose}薬の確認のあと処方しなかったことを登録"),
     };
     let (who, reason) = (actor(access, to_person), reason(&access.reason));
     format!("{who}が、{tried}しようとしましたが、拒否されました(理由:{reason})")

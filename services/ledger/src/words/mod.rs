@@ -109,6 +109,8 @@ enum Deed {
     Object,
     OpenVisit,
     CloseVisit,
+    /// A safety check that no order followed.
+    CancelCheck,
 }
 
 /// The action of a writing or a refusal, as far as the entry says it: a door that writes names it in `subject`, and whoever asks
@@ -131,6 +133,7 @@ fn deed(access: &Access) -> Deed {
             Action::Object => Deed::Object,
             Action::OpenVisit => Deed::OpenVisit,
             Action::CloseVisit => Deed::CloseVisit,
+            Action::CancelCheck => Deed::CancelCheck,
             Action::Read | Action::Search | Action::Export | Action::Check | Action::ReadLog => Deed::Look,
         };
     }
