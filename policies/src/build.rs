@@ -8,9 +8,9 @@ use schemas::vocab::Action;
 use schemas::{Category, ItemKey, Pid, Purpose, ResourceId, ResourceType};
 
 use crate::Decision;
+use crate::facts::{Consent, ObjectionFact, VisitFact};
 use crate::input::{
-    Actor, ActorType, Assurance, Client, Consent, Input, Link, Mode, ObjectionFact, Organisation, Person, Proof,
-    ProofIssuer, Stage, VisitFact, Wanted,
+    Actor, ActorType, Assurance, Client, Input, Link, Mode, Organisation, Person, Proof, ProofIssuer, Stage, Wanted,
 };
 
 impl Input {

@@ -119,6 +119,13 @@ impl Policies {
         self.errors.load(Ordering::Relaxed)
     }
 
+    /// Makes this thread ready to decide: the first decision of a thread makes its instance, which takes some milliseconds, and no
+    /// request should wait for it. If that fails, the first decision tries again and says so.
+    pub fn prepare_thread(&self) {
+        let loaded = self.current.load();
+        INSTANCES.with_borrow_mut(|instances| drop(loaded.ready(instances)));
+    }
+
     /// Decides. Pure: the same input under the same revision gives the same decision.
     pub fn decide(&self, input: &Input) -> Decision {
         let started = Instant::now();
@@ -180,22 +187,25 @@ impl Loaded {
     }
 
     fn evaluate(&self, instances: &mut Vec<Instance>, json: &RawValue) -> Result<Answer, EvaluationError> {
-        let at = match instances.iter().position(|i| i.generation == self.generation) {
-            Some(at) => at,
-            None => {
-                if instances.len() >= INSTANCES_PER_THREAD {
-                    instances.remove(0);
-                }
-                instances.push(self.instance().map_err(|_| EvaluationError::Start)?);
-                instances.len() - 1
-            }
-        };
+        let at = self.ready(instances).map_err(|_| EvaluationError::Start)?;
         let answer = instances[at].run(json);
         // After a trap the memory is in an unknown state: the next decision starts with a new instance.
         if answer.is_err() {
             instances.remove(at);
         }
         answer.map_err(|_| EvaluationError::Evaluation)?.pop().map(|e| e.result).ok_or(EvaluationError::Answer)
+    }
+
+    /// Where this thread's instance lies; it is made if there is none.
+    fn ready(&self, instances: &mut Vec<Instance>) -> Result<usize, Failure> {
+        if let Some(at) = instances.iter().position(|i| i.generation == self.generation) {
+            return Ok(at);
+        }
+        if instances.len() >= INSTANCES_PER_THREAD {
+            instances.remove(0);
+        }
+        instances.push(self.instance()?);
+        Ok(instances.len() - 1)
     }
 
     /// A new instance, with its memory grown for the largest input.

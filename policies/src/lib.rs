@@ -7,6 +7,7 @@ mod answer;
 mod build;
 mod bundle;
 mod decision;
+mod facts;
 mod filter;
 mod host;
 mod input;
@@ -15,12 +16,12 @@ mod sets;
 
 pub use bundle::{BUNDLE_FILES, Bundle, BundleError, Manifest, source_hash};
 pub use decision::{ConsentBasis, Decision, Obligation, Outcome, Refusal, reasons};
+pub use facts::{Authority, Consent, ObjectionFact, Scope, VisitFact};
 pub use filter::{Clause, Filter, Flag, ItemRef, LogScope};
 pub use host::{ENTRY_POINT, Policies, Watch};
 pub use input::{
-    Actor, ActorType, Assurance, Authority, Client, Consent, Counters, INPUT_BYTES_MAX, Identification, Input, Link,
-    Mode, ObjectionFact, Order, Organisation, Person, Proof, ProofIssuer, Protection, Scope, Stage, Tie, VisitFact,
-    Wanted, Write,
+    Actor, ActorType, Assurance, Client, Counters, INPUT_BYTES_MAX, Identification, Input, Link, Mode, Order,
+    Organisation, Person, Proof, ProofIssuer, Protection, Stage, Tie, Wanted, Write,
 };
 pub use sets::{CategorySet, LabelSet};
 

@@ -1,5 +1,7 @@
 //! The routes of all roles in one app. Paths that edge and query share are one resource here.
 
+use std::sync::Arc;
+
 use actix_web::web;
 use actix_web::web::{get, resource};
 use anyhow::{Context, Result, bail};
@@ -8,6 +10,7 @@ use chassis::http::Plain;
 use chassis::telemetry::health::{self, Readiness};
 use edge::Edge;
 use fhir::check::CheckRules;
+use policies::Policies;
 use query::Query;
 
 /// The roles' states.
@@ -16,6 +19,7 @@ pub(crate) struct Roles {
     pub(crate) edge: web::Data<Edge>,
     pub(crate) query: web::Data<Query>,
     pub(crate) ledger: web::Data<ledger::LedgerRole>,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) readiness: Readiness,
     pub(crate) url: String,
 }
@@ -26,8 +30,9 @@ struct SelfDescription {
     smart: serde_json::Value,
 }
 
-/// Mounts everything.
+/// Mounts everything; called once by each worker, on its thread.
 pub(crate) fn configure(cfg: &mut web::ServiceConfig, roles: &Roles) {
+    roles.policies.prepare_thread();
     let commons = "Organization|Practitioner|PractitionerRole|Location";
     let description = SelfDescription {
         capability: fhir::capability::capability_statement(&format!("{}/fhir", roles.url)).to_string(),

@@ -101,6 +101,7 @@ impl Node {
             edge: web::Data::from(parts.edge(settings).await?),
             query: web::Data::from(parts.query(settings).await?),
             ledger: web::Data::from(ledger.role()),
+            policies: parts.policies.clone(),
             readiness: readiness.clone(),
             url: parts.url.clone(),
         };

@@ -51,6 +51,7 @@ impl Partition {
     }
 
     pub(crate) async fn run(mut self) {
+        self.deps.policies.prepare_thread();
         loop {
             if let Err(error) = self.step().await {
                 match error {
