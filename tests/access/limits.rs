@@ -1,9 +1,12 @@
 //! Limits: a client that asks too often waits, a disk that fills takes no more records. Nobody else feels either.
 
 use anyhow::Result;
-use loadtest::population::Kind;
+use kiroku::api::Acting;
+use loadtest::population::{Kind, fhir};
 use reqwest::Method;
+use schemas::vocab::Category;
 use serde_json::json;
+use tests::desk::{Ticked, visit_consent};
 use tests::wire::{Ask, Line, Wire, count_accesses, until};
 use tests::{Citizen, Harness};
 
@@ -86,6 +89,8 @@ async fn a_disk_that_fills_takes_no_more_records_and_still_shows_those_it_has() 
     let mut harness = Harness::start().await?;
     let citizen = harness.bear(1).await?;
     let id = harness.keep(&harness.hospital, &item(&harness, &citizen, Kind::Laboratory, 1), "one").await?;
+    let ticked = Ticked::categories(&[Category::Ehr]);
+    let consent = harness.admit(&harness.clinic, &citizen, &ticked).await?;
     // As if so much had to stay free that any disk is too small.
     harness.node.settings.limits.disk_free_bytes_min = u64::MAX;
     let mut harness = harness.restart(|_| {}).await?;
@@ -102,6 +107,18 @@ async fn a_disk_that_fills_takes_no_more_records_and_still_shows_those_it_has() 
     assert_eq!(found.json()["total"], 1, "nothing of what was refused was kept: {}", found.text);
     let own = harness.api.sign_in(&citizen.card).await?;
     assert_eq!(line.get(&own, "/me/accesses").await?.status, 200, "the list of who looked is read");
+
+    let given = harness.send_consent(&harness.clinic, &citizen, &visit_consent(&harness.clinic, &ticked)).await?;
+    assert_eq!(given.status, 429, "a new consent waits: {}", given.body);
+    let insurer = harness.api.token(&harness.insurer, &Acting::system("RECORDMGT")).await?;
+    let person = harness.population.person(7);
+    let birth = fhir::patient(&person, &harness.population.hospital(0), harness.population.today());
+    assert_eq!(harness.api.post(&insurer, "/fhir/Patient", &birth, &[]).await?.status, 429, "nobody is born");
+    let reader = harness.token(&harness.clinic, &harness.clinic.care()).await?;
+    assert_eq!(line.get(&reader, &path).await?.status, 200, "the clinic reads under the consent");
+    let taken = harness.withdraw(&harness.clinic, &citizen, (&consent, &ticked)).await?;
+    assert_eq!(taken.status, 200, "a consent is taken back however full the disk is: {}", taken.body);
+    assert_eq!(line.get(&reader, &path).await?.status, 404, "and that holds at once");
 
     harness.node.settings.limits.disk_free_bytes_min = 0;
     let harness = harness.restart(|_| {}).await?;

@@ -12,6 +12,7 @@ use chassis::telemetry::metrics;
 use chassis::verdicts::Verdict;
 use policies::Decision;
 use schemas::access::AccessOutcome;
+use schemas::consent::{ConsentStatus, ConsentType};
 use schemas::header::{Bucket, ItemVersion};
 use schemas::submission::{Author, Change, Command, IdentityRecord, Op, Outcome, OutcomeResult, Submission, Written};
 use schemas::vocab::{AccessKind, Action, Topic};
@@ -52,7 +53,9 @@ impl Edge {
         id: RequestId,
         command: Command,
     ) -> Result<Submitted, Refusal> {
-        self.check_disk()?;
+        if !takes_back(&command) {
+            self.check_disk()?;
+        }
         let submission = Submission {
             id: id.submission,
             pid,
@@ -97,6 +100,7 @@ impl Edge {
 
     /// Appends to topic `identity` and waits; `None` if no verdict came in time.
     pub(crate) async fn submit_identity(&self, record: IdentityRecord) -> Result<Option<Verdict>, Refusal> {
+        self.check_disk()?;
         let verdict = self.deps.verdicts.wait_for(record.submission);
         let value = Bytes::from(codec::encode(&record));
         let append = chassis::ports::log::Append { topic: Topic::Identity, shard: 0, value };
@@ -173,6 +177,16 @@ fn kind_of(action: Action, changes: &[Change]) -> AccessKind {
         _ if changes.iter().any(|c| c.consent.is_some() && !matches!(c.op, Op::Delete { .. })) => AccessKind::Consent,
         _ => AccessKind::Write,
     }
+}
+
+/// Whether a command only makes less be shared: that is taken while there is any room at all.
+fn takes_back(command: &Command) -> bool {
+    let shares_less = |change: &Change| match (&change.op, &change.consent) {
+        (Op::Delete { .. }, _) => false,
+        (_, Some(consent)) => consent.consent_type == ConsentType::Deny || consent.status == ConsentStatus::Inactive,
+        (_, None) => change.objection.is_some(),
+    };
+    matches!(command, Command::Write(changes) if changes.iter().all(shares_less))
 }
 
 /// Items of a write are named without a bucket: nothing is opened with this entry.
