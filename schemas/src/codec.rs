@@ -38,7 +38,7 @@ pub fn decode<'b, T: Decode<'b, ()>>(what: &'static str, bytes: &'b [u8]) -> Res
     }
 }
 
-/// zstd level for bodies and submissions: 3 is the knee of the curve for FHIR JSON.
+/// zstd level: the dictionary makes up for what higher levels would find (Synthea: 1.25 KiB a resource on disk, 1.22 at level 3).
 const LEVEL: i32 = 1;
 /// What FHIR JSON and headers have in common: `cargo run -p xtask -- storage-dictionary`. Bytes that were written with it need
 /// it for ever: it never changes, a better one gets a method byte of its own.
