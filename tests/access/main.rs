@@ -5,6 +5,7 @@ mod canary;
 mod certificates;
 mod consent;
 mod entries;
+mod erased;
 mod input;
 mod limits;
 mod mutated;

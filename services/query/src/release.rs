@@ -6,6 +6,7 @@ use bytes::Bytes;
 use chassis::entry::draft;
 use chassis::http::Refusal;
 use chassis::ledger::{Receipt, RowKeys, Wanted};
+use chassis::ports::keys::KeysError;
 use chassis::release::open_body;
 use chassis::session::Session;
 use chassis::shelves::ShelfError;
@@ -129,6 +130,10 @@ impl Query {
 
     /// What a client is told when a row is damaged or a part is down; what happened goes to the log, without values.
     pub(crate) fn failed(&self, error: &ShelfError) -> Refusal {
-        Refusal::internal(error)
+        match error {
+            // Erased while the request was under way.
+            ShelfError::Keys(KeysError::NoKey) => Refusal::not_found(),
+            _ => Refusal::internal(error),
+        }
     }
 }

@@ -8,7 +8,7 @@ use chassis::session::Session;
 use chassis::shelf;
 use chassis::shelves::ShelfError;
 use policies::Decision;
-use schemas::header::Header;
+use schemas::header::{Bucket, Header};
 use schemas::shelf::PersonState;
 use schemas::vocab::{Action, LinkState};
 use schemas::{ItemKey, Pid};
@@ -28,16 +28,17 @@ impl Query {
     /// The person's state as of this request; `None` if nobody has this pid.
     pub(crate) async fn state(&self, pid: Pid) -> Result<Option<Arc<PersonState>>, ShelfError> {
         let Some(row) = self.shelves.state_row(pid).await? else { return Ok(None) };
+        // An erased person is like somebody unknown, whatever of them still lies in a cache.
+        match self.shelves.keys.record_key(pid, Bucket::Long).await {
+            Err(KeysError::NoKey) => return Ok(None),
+            found => found?,
+        };
         let position =
             shelf::state_position(&row).map_err(|e| ShelfError::row(chassis::ports::store::Table::State, e))?;
         if let Some(state) = self.cache.state(pid, position) {
             return Ok(Some(state));
         }
-        let state = match self.shelves.open_state(pid, &row).await {
-            // An erased person is like somebody unknown.
-            Err(ShelfError::Keys(KeysError::NoKey)) => return Ok(None),
-            opened => Arc::new(opened?),
-        };
+        let state = Arc::new(self.shelves.open_state(pid, &row).await?);
         self.cache.keep_state(state.clone());
         Ok(Some(state))
     }
