@@ -66,3 +66,24 @@ async fn a_submission_of_both_kinds_is_listed_as_if_it_held_the_told_alone() -> 
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
     harness.node.stop().await
 }
+
+#[tokio::test]
+async fn a_refused_writing_of_what_the_person_was_not_told_names_no_category() -> Result<()> {
+    let harness = Harness::start().await?;
+    let citizen = harness.bear(1).await?;
+    let line = Line::new(&harness.api.url);
+    let system = harness.token(&harness.hospital, &harness.hospital.records()).await?;
+    let own = harness.api.sign_in(&citizen.card).await?;
+    for (label, categories) in [(None, json!(["MED"])), (Some(Label::Untold), json!([]))] {
+        let plain = item(&harness, &citizen, Kind::MedicationRequest, 1);
+        let mut record = label.map_or(plain.clone(), |label| labelled(plain, label));
+        let id = harness.keep(&harness.hospital, &record, &format!("{label:?}")).await?;
+        record["id"] = json!(id);
+        let put = Ask::with_body(Method::PUT, format!("/fhir/MedicationRequest/{id}"), record.to_string());
+        let refused = line.ask(&system, &put.header("if-match", "W/\"9\"")).await?;
+        assert_eq!(refused.status, 412, "{}", refused.text);
+        let list = line.get(&own, "/me/accesses?kind=denied&_count=1").await?.json();
+        assert_eq!(list["entries"][0]["categories"], categories, "{list}");
+    }
+    harness.node.stop().await
+}

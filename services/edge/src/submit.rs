@@ -15,7 +15,7 @@ use schemas::access::AccessOutcome;
 use schemas::consent::{ConsentStatus, ConsentType};
 use schemas::header::{Bucket, ItemVersion};
 use schemas::submission::{Author, Change, Command, IdentityRecord, Op, Outcome, OutcomeResult, Submission, Written};
-use schemas::vocab::{AccessKind, Action, Topic};
+use schemas::vocab::{AccessKind, Action, Label, Topic};
 use schemas::{Pid, Problem, ProblemCode, SubmissionId, codec};
 
 use crate::Edge;
@@ -118,7 +118,7 @@ impl Edge {
         (action, changes): (Action, &[Change]),
     ) -> Result<Receipt, Refusal> {
         let (kind, access_outcome) = match &outcome.result {
-            OutcomeResult::Accepted(_) => (kind_of(action, changes), AccessOutcome::Success),
+            OutcomeResult::Accepted(_) => (kind_of(changes), AccessOutcome::Success),
             OutcomeResult::Refused(_) => (AccessKind::Denied, AccessOutcome::Denied),
         };
         let mut access = draft(&session.asker(), Some(pid), kind, access_outcome, self.deps.clock.now());
@@ -135,7 +135,9 @@ impl Edge {
                 access.categories = told().filter_map(|(_, change)| change.meta.as_ref()).map(|m| m.category).collect();
             }
             OutcomeResult::Refused(problems) => {
-                access.categories = changes.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category).collect();
+                let told =
+                    changes.iter().filter_map(|c| c.meta.as_ref()).filter(|m| !m.labels.contains(&Label::Untold));
+                access.categories = told.map(|m| m.category).collect();
                 access.rules = problems.iter().map(|p| p.rule.clone()).filter(|r| !r.is_empty()).collect();
                 access.reason = problems.first().map_or_else(String::new, |p| reason_of(&p.rule).to_owned());
             }
@@ -171,12 +173,12 @@ impl Edge {
     }
 }
 
-fn kind_of(action: Action, changes: &[Change]) -> AccessKind {
-    match action {
-        Action::GiveConsent | Action::WithdrawConsent | Action::Object => AccessKind::Consent,
-        _ if changes.iter().any(|c| c.consent.is_some() && !matches!(c.op, Op::Delete { .. })) => AccessKind::Consent,
-        _ => AccessKind::Write,
-    }
+/// One consent or objection among the changes makes it an entry of consenting, wherever it stands.
+fn kind_of(changes: &[Change]) -> AccessKind {
+    let consents = |change: &Change| {
+        matches!(domain::action_of(change), Action::GiveConsent | Action::WithdrawConsent | Action::Object)
+    };
+    if changes.iter().any(consents) { AccessKind::Consent } else { AccessKind::Write }
 }
 
 /// Whether a command only makes less be shared: that is taken while there is any room at all.

@@ -33,8 +33,7 @@ pub(crate) async fn read(
     params: web::Query<Params>,
 ) -> Result<Read, Refusal> {
     let (type_name, id) = path.into_inner();
-    let form = Formed { form, subset: subset_of(form, &params)? };
-    read_version(&query, &request, info, form, (&type_name, &id, None)).await
+    read_version(&query, &request, info, (form, &params), (&type_name, &id, None)).await
 }
 
 /// `GET /fhir/{type}/{id}/_history/{version}`
@@ -47,10 +46,9 @@ pub(crate) async fn vread(
     params: web::Query<Params>,
 ) -> Result<Read, Refusal> {
     let (type_name, id, version) = path.into_inner();
-    let form = Formed { form, subset: subset_of(form, &params)? };
     // A version that is no number cannot exist.
     let version = version.parse().unwrap_or(0);
-    read_version(&query, &request, info, form, (&type_name, &id, Some(version))).await
+    read_version(&query, &request, info, (form, &params), (&type_name, &id, Some(version))).await
 }
 
 /// How the answer is written, and which members of the resource are in it.
@@ -92,12 +90,13 @@ async fn read_version(
     query: &Query,
     request: &HttpRequest,
     info: RequestInfo,
-    form: Formed,
+    (form, params): (Negotiation, &Params),
     (type_name, id, version): (&str, &str, Option<u32>),
 ) -> Result<Read, Refusal> {
     let resource_type = parse_type(type_name)?;
     let session = query.gate.admit(request, info)?;
     session.require_scope(type_name, Interaction::Read)?;
+    let form = Formed { form, subset: subset_of(form, params)? };
     let id = parse_id(id);
     if let Some(id) = id.filter(|id| id.pid == Pid::COMMONS) {
         return super::commons::read(query, request, &form, resource_type, (id, version))

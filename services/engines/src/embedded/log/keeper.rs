@@ -1,6 +1,7 @@
 //! The log's helper thread: closes full segments, keeps a spare one ready, syncs the end marker soon after commits. Nothing
 //! that is acknowledged waits for it.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -75,7 +76,15 @@ fn make_spare(shared: &Shared) {
         return;
     }
     let new = path.with_extension("new");
-    let go_on = || !matches!(shared.writable(), Err(LogError::Closed));
+    let settled = Cell::new(Instant::now());
+    // A spare takes seconds; the end marker is not to wait for it.
+    let go_on = || {
+        if settled.get().elapsed() >= SETTLE {
+            settle(shared);
+            settled.set(Instant::now());
+        }
+        !matches!(shared.writable(), Err(LogError::Closed))
+    };
     let made = match shared.disk.allocate_slowly(&new, shared.segment_size, &go_on) {
         Ok(true) => std::fs::rename(&new, &path).and_then(|()| sync_folder(&shared.folder)),
         Ok(false) => return drop(std::fs::remove_file(&new)),
