@@ -15,8 +15,10 @@ pub mod random;
 pub mod search;
 pub mod shelf;
 pub mod submission;
+mod text;
 pub mod vocab;
 
 pub use ids::{ClientId, EntryId, ItemKey, LocalId, OrganisationId, Pid, PractitionerId, ResourceId, SubmissionId};
 pub use problem::{Problem, ProblemCode};
+pub use text::Text;
 pub use vocab::{Category, Label, Purpose, ResourceType};

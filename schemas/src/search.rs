@@ -2,25 +2,27 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::Text;
+
 /// One value of one search parameter. Produced by `fhir::extract`, read by `fhir::search`.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
 pub enum SearchValue {
     /// `system` is empty where the element has none (or cannot have one). `text`: display and text, for `:text`.
     #[n(0)]
     Token {
-        #[n(0)]
-        system: String,
-        #[n(1)]
-        code: String,
-        #[n(2)]
-        text: String,
+        #[cbor(n(0), with = "crate::text")]
+        system: Text,
+        #[cbor(n(1), with = "crate::text")]
+        code: Text,
+        #[cbor(n(2), with = "crate::text")]
+        text: Text,
         /// Type codings of an identifier, `system|code` joined by spaces, for `:of-type`; `None` where there are none.
         #[n(3)]
         types: Option<String>,
     },
     /// As written; matching normalises.
     #[n(1)]
-    Text(#[n(0)] String),
+    Text(#[cbor(n(0), with = "crate::text")] Text),
     /// The interval that the value covers, milliseconds since 1970, from inclusive to exclusive; open ends are `i64::MIN`/`MAX`.
     #[n(2)]
     Date {
@@ -31,30 +33,30 @@ pub enum SearchValue {
     },
     /// Decimal text as written.
     #[n(3)]
-    Number(#[n(0)] String),
+    Number(#[cbor(n(0), with = "crate::text")] Text),
     #[n(4)]
     Quantity {
-        #[n(0)]
-        value: String,
-        #[n(1)]
-        system: String,
-        #[n(2)]
-        code: String,
-        #[n(3)]
-        unit: String,
+        #[cbor(n(0), with = "crate::text")]
+        value: Text,
+        #[cbor(n(1), with = "crate::text")]
+        system: Text,
+        #[cbor(n(2), with = "crate::text")]
+        code: Text,
+        #[cbor(n(3), with = "crate::text")]
+        unit: Text,
     },
     /// `target`: `Type/id` or an absolute URL or a urn; empty where the reference is by identifier alone.
     #[n(5)]
     Reference {
-        #[n(0)]
-        target: String,
-        #[n(1)]
-        identifier_system: String,
-        #[n(2)]
-        identifier_value: String,
+        #[cbor(n(0), with = "crate::text")]
+        target: Text,
+        #[cbor(n(1), with = "crate::text")]
+        identifier_system: Text,
+        #[cbor(n(2), with = "crate::text")]
+        identifier_value: Text,
     },
     #[n(6)]
-    Uri(#[n(0)] String),
+    Uri(#[cbor(n(0), with = "crate::text")] Text),
     /// The components of one composite value, in the order of the definition.
     #[n(7)]
     Composite(#[n(0)] Vec<SearchValue>),

@@ -130,7 +130,7 @@ fn shorten_visit(consent: &mut Node) {
             && let Some(Node::String(id)) = extension.get_mut("valueString")
             && let Ok(whole) = id.parse::<schemas::ResourceId>()
         {
-            *id = whole.local.to_string();
+            *id = whole.local.to_string().into();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Bundles and the references inside resources: reading them, and writing new targets into them.
 
-use schemas::ResourceType;
+use schemas::{ResourceType, Text};
 
 use crate::json::Node;
 use crate::table::{Kind, Table, TypeId, table};
@@ -97,7 +97,7 @@ pub fn rewrite_references(resource: &mut Node, target: &dyn Fn(&str) -> Option<S
                 match value {
                     Node::String(text) if name == "reference" || (text.starts_with("urn:") && is_uri_name(name)) => {
                         if let Some(new) = target(text) {
-                            *text = new;
+                            *text = new.into();
                         }
                     }
                     Node::Array(items) if is_uri_name(name) => rewrite_uris(items, target),
@@ -115,7 +115,7 @@ fn rewrite_uris(items: &mut [Node], target: &dyn Fn(&str) -> Option<String>) {
         match item {
             Node::String(text) if text.starts_with("urn:") => {
                 if let Some(new) = target(text) {
-                    *text = new;
+                    *text = new.into();
                 }
             }
             other => rewrite_references(other, target),
@@ -141,7 +141,7 @@ fn is_uri_name(name: &str) -> bool {
 }
 
 /// Takes `id` and `meta` out of a resource: both are given by us.
-pub fn take_id_and_meta(resource: &mut Node) -> (Option<String>, Option<Node>) {
+pub fn take_id_and_meta(resource: &mut Node) -> (Option<Text>, Option<Node>) {
     let id = match resource.remove("id") {
         Some(Node::String(id)) => Some(id),
         _ => None,

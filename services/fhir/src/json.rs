@@ -5,6 +5,8 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+use schemas::Text;
+
 pub use self::reader::{Limits, parse};
 
 /// One JSON value. Members keep their order; numbers keep their text.
@@ -13,10 +15,10 @@ pub enum Node {
     Null,
     Bool(bool),
     /// The text of the number as written (`1.50` stays `1.50`).
-    Number(String),
-    String(String),
+    Number(Text),
+    String(Text),
     Array(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    Object(Vec<(Text, Node)>),
 }
 
 impl Node {
@@ -78,7 +80,7 @@ impl Node {
     }
 
     /// The members of an object in their order; of anything else none.
-    pub fn members(&self) -> &[(String, Node)] {
+    pub fn members(&self) -> &[(Text, Node)] {
         match self {
             Self::Object(members) => members,
             _ => &[],

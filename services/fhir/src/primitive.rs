@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     fn accepts(primitive: Primitive, text: &str) -> bool {
-        primitive.check(&Node::String(text.to_owned())).is_ok()
+        primitive.check(&Node::String(text.into())).is_ok()
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_keep_to_their_ranges() {
-        let check = |primitive: Primitive, text: &str| primitive.check(&Node::Number(text.to_owned())).is_ok();
+        let check = |primitive: Primitive, text: &str| primitive.check(&Node::Number(text.into())).is_ok();
         assert!(check(Primitive::Integer, "-2147483648") && !check(Primitive::Integer, "2147483648"));
         assert!(
             !check(Primitive::Integer, "1.0") && !check(Primitive::Integer, "1e3") && !check(Primitive::Integer, "-0")

@@ -1,7 +1,7 @@
 //! A stored body as FHIR JSON again: type, id and meta are put in front of the members as they were sent.
 
 use schemas::vocab::Label;
-use schemas::{ResourceId, ResourceType};
+use schemas::{ResourceId, ResourceType, Text};
 
 use crate::dates::instant;
 use crate::json::{Limits, Node, parse};
@@ -65,12 +65,12 @@ fn meta(header: &Rendered<'_>, out: &mut Vec<u8>) {
 }
 
 /// Adds those labels to `security` that the sender did not send.
-fn add_labels(meta: &mut Vec<(String, Node)>, labels: &[Label]) {
-    let text = |s: &str| Node::String(s.to_owned());
+fn add_labels(meta: &mut Vec<(Text, Node)>, labels: &[Label]) {
+    let text = |s: &str| Node::String(s.into());
     let at = match meta.iter().position(|(name, _)| name == "security") {
         Some(at) => at,
         None => {
-            meta.push(("security".to_owned(), Node::Array(Vec::new())));
+            meta.push(("security".into(), Node::Array(Vec::new())));
             meta.len() - 1
         }
     };
@@ -80,8 +80,7 @@ fn add_labels(meta: &mut Vec<(String, Node)>, labels: &[Label]) {
         if security.iter().any(|coding| coding.text("code") == Some(label.as_str())) {
             continue;
         }
-        security
-            .push(Node::Object(vec![("system".to_owned(), text(system)), ("code".to_owned(), text(label.as_str()))]));
+        security.push(Node::Object(vec![("system".into(), text(system)), ("code".into(), text(label.as_str()))]));
     }
     if security.is_empty() {
         meta.remove(at);

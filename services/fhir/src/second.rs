@@ -49,9 +49,9 @@ pub fn check(raw: &[u8], node: &Node, path: &str) -> Vec<Problem> {
     if has_foreign_type(node) {
         return Vec::new();
     }
-    let again = round_trip(raw).or_else(|| {
+    let again = round_trip(raw, node).or_else(|| {
         let mut plain = node.clone();
-        unwrap_base64(&mut plain).then(|| round_trip(&plain.to_bytes()))?
+        unwrap_base64(&mut plain).then(|| round_trip(&plain.to_bytes(), node))?
     });
     let mut problems = Vec::new();
     match again {
@@ -66,8 +66,8 @@ pub fn check(raw: &[u8], node: &Node, path: &str) -> Vec<Problem> {
     problems
 }
 
-fn round_trip(raw: &[u8]) -> Option<Node> {
-    let text = fhir_second::round_trip(raw)?;
+fn round_trip(raw: &[u8], node: &Node) -> Option<Node> {
+    let text = fhir_second::round_trip(raw, node.text("resourceType").unwrap_or_default())?;
     // What it writes is longer by some `.0` at most; the limits of the input were checked before.
     let limits = Limits { bytes_max: usize::MAX, depth_max: 128, nodes_max: usize::MAX };
     json::parse(&text, &limits).ok()
@@ -77,7 +77,7 @@ fn round_trip(raw: &[u8]) -> Option<Node> {
 fn first_unread(node: &Node, path: &str) -> String {
     for (at, entry) in node.get("entry").map_or(&[][..], Node::items).iter().enumerate() {
         if let Some(resource) = entry.get("resource")
-            && round_trip(&resource.to_bytes()).is_none()
+            && round_trip(&resource.to_bytes(), resource).is_none()
         {
             return first_unread(resource, &format!("{path}.entry[{at}].resource"));
         }

@@ -4,7 +4,7 @@
 mod contained;
 mod datatypes;
 
-use schemas::{Problem, ProblemCode, ResourceType};
+use schemas::{Problem, ProblemCode, ResourceType, Text};
 
 use crate::json::Node;
 use crate::path::Path;
@@ -124,7 +124,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The members of one object of type `id`.
-    fn members(&mut self, id: TypeId, members: &'a [(String, Node)], path: &Path<'_>) {
+    fn members(&mut self, id: TypeId, members: &'a [(Text, Node)], path: &Path<'_>) {
         let one = table().get(id);
         let mut seen = 0u128;
         // Which name fills a choice: `_valueString` may stand beside `valueString`, not beside `valueCode`.
@@ -174,7 +174,7 @@ impl<'a> Checker<'a> {
         field: &'static Field,
         name: &'a str,
         value: &'a Node,
-        beside: Option<&'a [(String, Node)]>,
+        beside: Option<&'a [(Text, Node)]>,
         path: &Path<'_>,
     ) {
         let here = path.name(name);
@@ -200,7 +200,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A null in a repeated primitive stands for a value that only has extensions: the other array must have it.
-    fn check_parallel(&mut self, name: &str, items: &[Node], beside: Option<&'a [(String, Node)]>, here: &Path<'_>) {
+    fn check_parallel(&mut self, name: &str, items: &[Node], beside: Option<&'a [(Text, Node)]>, here: &Path<'_>) {
         // Seen from `_name`: the values are checked when their own name is met, if it is there at all.
         let Some(members) = beside else {
             if items.iter().all(|item| *item == Node::Null) {

@@ -1,5 +1,9 @@
 //! `_elements` and `_summary`: a resource as far as it was asked for, marked as a part.
 
+use std::borrow::Cow;
+
+use schemas::Text;
+
 use crate::json::{Limits, Node, parse};
 use crate::search::Summary;
 
@@ -63,36 +67,36 @@ fn is_choice_of(name: &str, asked: &str) -> bool {
 }
 
 /// The part of `resource` (compact JSON) that is shown, with the tag SUBSETTED.
-pub fn apply(resource: &[u8], subset: &Subset) -> Vec<u8> {
+pub fn apply<'r>(resource: &'r [u8], subset: &Subset) -> Cow<'r, [u8]> {
     if *subset == Subset::Whole {
-        return resource.to_vec();
+        return Cow::Borrowed(resource);
     }
-    let Ok(Node::Object(members)) = parse(resource, &Limits::default()) else { return resource.to_vec() };
+    let Ok(Node::Object(members)) = parse(resource, &Limits::default()) else { return Cow::Borrowed(resource) };
     let summary = summary_of(&members);
-    let mut kept: Vec<(String, Node)> = members.into_iter().filter(|(name, _)| subset.keeps(&summary, name)).collect();
+    let mut kept: Vec<(Text, Node)> = members.into_iter().filter(|(name, _)| subset.keeps(&summary, name)).collect();
     if let Some((_, Node::Object(meta))) = kept.iter_mut().find(|(name, _)| name == "meta") {
         add_tag(meta);
     }
-    Node::Object(kept).to_bytes()
+    Cow::Owned(Node::Object(kept).to_bytes())
 }
 
 /// Names of the summary elements of the type that the members name.
-fn summary_of(members: &[(String, Node)]) -> Vec<&'static str> {
+fn summary_of(members: &[(Text, Node)]) -> Vec<&'static str> {
     let name = members.iter().find(|(name, _)| name == "resourceType").and_then(|(_, value)| value.as_str());
     let table = crate::table::table();
     let resource = name.and_then(|name| table.find_resource(name));
     resource.map_or_else(Vec::new, |id| table.get(id).summary_fields().collect())
 }
 
-fn add_tag(meta: &mut Vec<(String, Node)>) {
-    let text = |s: &str| Node::String(s.to_owned());
+fn add_tag(meta: &mut Vec<(Text, Node)>) {
+    let text = |s: &str| Node::String(s.into());
     let tag = Node::Object(vec![
-        ("system".to_owned(), text("http://terminology.hl7.org/CodeSystem/v3-ObservationValue")),
-        ("code".to_owned(), text("SUBSETTED")),
+        ("system".into(), text("http://terminology.hl7.org/CodeSystem/v3-ObservationValue")),
+        ("code".into(), text("SUBSETTED")),
     ]);
     match meta.iter_mut().find(|(name, _)| name == "tag") {
         Some((_, Node::Array(tags))) => tags.push(tag),
-        _ => meta.push(("tag".to_owned(), Node::Array(vec![tag]))),
+        _ => meta.push(("tag".into(), Node::Array(vec![tag]))),
     }
 }
 
@@ -103,13 +107,14 @@ mod tests {
     #[test]
     fn elements_keep_what_was_asked_for_and_say_that_it_is_a_part() {
         let resource = br#"{"resourceType":"Observation","id":"x","meta":{},"status":"final","text":{},"code":{},"valueQuantity":{"value":1.50},"note":[]}"#;
-        let shown = String::from_utf8(apply(resource, &Subset::Only(vec!["value".to_owned()]))).unwrap();
+        let apply_text = |subset| String::from_utf8(apply(resource, &subset).into_owned()).unwrap();
+        let shown = apply_text(Subset::Only(vec!["value".to_owned()]));
         assert!(shown.contains("SUBSETTED") && shown.contains("1.50") && shown.contains("status"));
         assert!(!shown.contains("note") && !shown.contains("\"text\""));
-        let data = String::from_utf8(apply(resource, &Subset::Data)).unwrap();
+        let data = apply_text(Subset::Data);
         assert!(data.contains("note") && !data.contains("\"text\""));
-        let summary = String::from_utf8(apply(resource, &Subset::Summary)).unwrap();
+        let summary = apply_text(Subset::Summary);
         assert!(summary.contains("1.50") && !summary.contains("note"));
-        assert_eq!(apply(resource, &Subset::Whole), resource);
+        assert_eq!(&*apply(resource, &Subset::Whole), resource);
     }
 }

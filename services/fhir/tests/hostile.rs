@@ -225,9 +225,9 @@ fn mutate(node: &mut Node, dice: &mut Dice) {
             let at = dice.roll(members.len());
             match dice.roll(10) {
                 0 => drop(members.remove(at)),
-                1 => members.push((CANARY.to_owned(), Node::Null)),
+                1 => members.push((CANARY.into(), Node::Null)),
                 2 => members.swap(0, at),
-                3 => members[at].0 = "valueString".to_owned(),
+                3 => members[at].0 = "valueString".into(),
                 _ => mutate(&mut members[at].1, dice),
             }
         }
@@ -243,13 +243,13 @@ fn mutate(node: &mut Node, dice: &mut Dice) {
             *other = match dice.roll(9) {
                 0 => Node::Null,
                 1 => Node::Bool(true),
-                2 => Node::Number("1e400".to_owned()),
-                3 => Node::Number("-0.000".to_owned()),
+                2 => Node::Number("1e400".into()),
+                3 => Node::Number("-0.000".into()),
                 4 => Node::Array(Vec::new()),
-                5 => Node::Object(vec![("reference".to_owned(), Node::String(format!("#{CANARY}")))]),
-                6 => Node::String(format!("{CANARY}\u{0}\u{10ffff}")),
-                7 => Node::String("2016-12-31T23:59:60Z".to_owned()),
-                _ => Node::String(CANARY.to_owned()),
+                5 => Node::Object(vec![("reference".into(), Node::String(format!("#{CANARY}").into()))]),
+                6 => Node::String(format!("{CANARY}\u{0}\u{10ffff}").into()),
+                7 => Node::String("2016-12-31T23:59:60Z".into()),
+                _ => Node::String(CANARY.into()),
             }
         }
     }

@@ -117,8 +117,14 @@ impl<'a> Paging<'a> {
 
     /// Cuts this page out of all that was found. No two keys are the same.
     pub(crate) fn cut<T>(&self, mut found: Vec<(SortKey, T)>) -> Cut<T> {
-        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let by_key = |a: &(SortKey, T), b: &(SortKey, T)| a.0.cmp(&b.0);
         let total = found.len();
+        // The first page needs only its own items in order.
+        let sorted = if self.here.is_none() && (1..total).contains(&self.count) { self.count } else { total };
+        if sorted < total {
+            found.select_nth_unstable_by(sorted, by_key);
+        }
+        found[..sorted].sort_unstable_by(by_key);
         let (from, to) = match &self.here {
             None => (0, self.count.min(total)),
             Some(token) if token.back => {
@@ -199,15 +205,17 @@ impl BundleWriter {
     pub(crate) fn entry(&mut self, full_url: &str, resource: Option<&[u8]>, tail: &str) {
         self.out.extend_from_slice(if self.entries == 0 { b",\"entry\":[{" } else { b",{" });
         self.entries += 1;
-        let mut members = Vec::new();
-        if !full_url.is_empty() {
-            members.push(format!("\"fullUrl\":\"{full_url}\"").into_bytes());
+        let tail = match (full_url, resource) {
+            ("", None) => tail.trim_start_matches(','),
+            _ => tail,
+        };
+        let url = if full_url.is_empty() { [""; 3] } else { ["\"fullUrl\":\"", full_url, "\""] };
+        let comma = if full_url.is_empty() || resource.is_none() { "" } else { "," };
+        for part in url.into_iter().chain([comma]).chain(resource.map(|_| "\"resource\":")) {
+            self.out.extend_from_slice(part.as_bytes());
         }
-        if let Some(resource) = resource {
-            members.push([b"\"resource\":", resource].concat());
-        }
-        self.out.extend_from_slice(&members.join(&b","[..]));
-        self.out.extend_from_slice(if members.is_empty() { tail.trim_start_matches(',') } else { tail }.as_bytes());
+        self.out.extend_from_slice(resource.unwrap_or_default());
+        self.out.extend_from_slice(tail.as_bytes());
         self.out.push(b'}');
     }
 

@@ -70,7 +70,9 @@ impl Condition {
 
     fn fits(&self, node: &Node) -> bool {
         match node {
-            Node::String(text) => self.is.contains(text) || self.prefixes.iter().any(|p| text.starts_with(p.as_str())),
+            Node::String(text) => {
+                self.is.iter().any(|is| is == text) || self.prefixes.iter().any(|p| text.starts_with(p.as_str()))
+            }
             Node::Object(_) => match node.get("coding") {
                 Some(codings) => codings.items().iter().any(|coding| self.fits_coding(coding)),
                 None => self.fits_coding(node),

@@ -7,11 +7,11 @@ fn node(value: &serde_json::Value) -> Node {
     match value {
         serde_json::Value::Null => Node::Null,
         serde_json::Value::Bool(b) => Node::Bool(*b),
-        serde_json::Value::Number(n) => Node::Number(n.to_string()),
-        serde_json::Value::String(s) => Node::String(s.clone()),
+        serde_json::Value::Number(n) => Node::Number(n.to_string().into()),
+        serde_json::Value::String(s) => Node::String(s.into()),
         serde_json::Value::Array(items) => Node::Array(items.iter().map(node).collect()),
         serde_json::Value::Object(members) => {
-            Node::Object(members.iter().map(|(name, value)| (name.clone(), node(value))).collect())
+            Node::Object(members.iter().map(|(name, value)| (name.into(), node(value))).collect())
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Search values of one element of a data type of FHIR.
 
+use schemas::Text;
 use schemas::search::SearchValue;
 
 use super::MAX_TEXT;
@@ -11,12 +12,12 @@ fn text_of<'a>(node: &'a Node, member: &str) -> &'a str {
 }
 
 /// Cut at a character's border.
-fn cut(text: &str) -> String {
+fn cut(text: &str) -> Text {
     let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text[..end].to_owned()
+    Text::new(&text[..end])
 }
 
 pub(super) fn token(system: &str, code: &str, text: &str) -> SearchValue {
@@ -168,7 +169,7 @@ pub(super) fn money(node: &Node, push: &mut dyn FnMut(SearchValue)) {
             value: cut(value),
             system: "urn:iso:std:iso:4217".into(),
             code,
-            unit: String::new(),
+            unit: Text::default(),
         });
     }
 }

@@ -1,7 +1,7 @@
 //! Bytes to a tree, strictly.
 
 use jiter::{Jiter, JiterError, JiterErrorType, JsonErrorType, Peek};
-use schemas::{Problem, ProblemCode};
+use schemas::{Problem, ProblemCode, Text};
 
 use super::{Node, is_shown};
 
@@ -62,7 +62,7 @@ impl Reader<'_> {
         };
         self.left = left;
         match peek {
-            Peek::String => Ok(Node::String(self.jiter.known_str().map_err(syntax)?.to_owned())),
+            Peek::String => Ok(Node::String(self.jiter.known_str().map_err(syntax)?.into())),
             Peek::Object => self.object(depth + 1),
             Peek::Array => self.array(depth + 1),
             Peek::True | Peek::False => Ok(Node::Bool(self.jiter.known_bool(peek).map_err(syntax)?)),
@@ -70,7 +70,7 @@ impl Reader<'_> {
             _ => {
                 let bytes = self.jiter.known_number_bytes(peek).map_err(syntax)?;
                 // jiter lets only the bytes of a JSON number through, all ASCII.
-                Ok(Node::Number(String::from_utf8_lossy(bytes).into_owned()))
+                Ok(Node::Number(Text::from_utf8_lossy(bytes)))
             }
         }
     }
@@ -97,15 +97,15 @@ impl Reader<'_> {
 
     fn object(&mut self, depth: usize) -> Read<Node> {
         self.enter(depth)?;
-        let mut members: Vec<(String, Node)> = Vec::new();
-        let mut key = self.jiter.known_object().map_err(syntax)?.map(str::to_owned);
+        let mut members: Vec<(Text, Node)> = Vec::new();
+        let mut key = self.jiter.known_object().map_err(syntax)?.map(Text::new);
         while let Some(name) = key {
             let value = self.jiter.peek().map_err(syntax).and_then(|peek| self.value(peek, depth));
             match value {
                 Ok(value) => members.push((name, value)),
                 Err(fault) => return Err(at_root(within(fault, shown(&name)), depth, &members)),
             }
-            key = self.jiter.next_key().map_err(syntax)?.map(str::to_owned);
+            key = self.jiter.next_key().map_err(syntax)?.map(Text::new);
         }
         match duplicate(&members) {
             None => Ok(Node::Object(members)),
@@ -122,7 +122,7 @@ fn shown(name: &str) -> &str {
 }
 
 /// The first name that stands twice. Small objects by comparison, large ones by sorting: a hostile one has a million.
-fn duplicate(members: &[(String, Node)]) -> Option<&str> {
+fn duplicate(members: &[(Text, Node)]) -> Option<&str> {
     if members.len() <= 24 {
         let twice =
             members.iter().enumerate().find(|(at, (name, _))| members[..*at].iter().any(|(key, _)| key == name));
@@ -140,7 +140,7 @@ fn within(mut fault: Box<Problem>, step: &str) -> Box<Problem> {
 }
 
 /// At the root the path begins with the type, if that was read before.
-fn at_root(fault: Box<Problem>, depth: usize, members: &[(String, Node)]) -> Box<Problem> {
+fn at_root(fault: Box<Problem>, depth: usize, members: &[(Text, Node)]) -> Box<Problem> {
     if depth > 1 {
         return fault;
     }

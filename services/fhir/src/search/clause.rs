@@ -46,6 +46,22 @@ pub(super) enum Clause {
     },
 }
 
+impl Clause {
+    /// Order in which conditions are tried: what most headers fail cheaply comes first.
+    pub(super) fn cost(&self) -> u8 {
+        match self {
+            Self::Any { place: Place::Stored(_), tests, .. } => match tests.first() {
+                Some(Test::Token(_) | Test::Date(_) | Test::Number(_) | Test::Quantity { .. }) => 0,
+                // Long texts, and nearly every item of a shelf refers to the same person.
+                _ => 1,
+            },
+            Self::Missing { .. } | Self::Composite(_) | Self::CompositeMissing { .. } => 1,
+            Self::Any { place: Place::Meta(_), .. } => 2,
+            Self::Chain { .. } | Self::Has { .. } => 3,
+        }
+    }
+}
+
 /// A composite over the resource itself (`split`), over repeated elements (`stored`), or both.
 #[derive(Clone, Debug)]
 pub(super) struct Composite {

@@ -52,17 +52,18 @@ struct SentCoding {
 /// The values of a field; labels that the door put on are security tags, as they are when the resource is read.
 pub(super) fn values(header: &Header, field: MetaField) -> Vec<SearchValue> {
     let token = |system: &str, code: &str, text: &str| SearchValue::Token {
-        system: system.to_owned(),
-        code: code.to_owned(),
-        text: text.to_owned(),
+        system: system.into(),
+        code: code.into(),
+        text: text.into(),
         types: None,
     };
+    let uri = |uri: &String| SearchValue::Uri(uri.into());
     match field {
         MetaField::Id => vec![token("", &header.item.local.to_string(), "")],
         MetaField::LastUpdated => vec![SearchValue::Date { from: header.last_updated, to: header.last_updated + 1 }],
         MetaField::Tag => sent(header).tag.iter().map(|c| token(&c.system, &c.code, &c.display)).collect(),
-        MetaField::Profile => sent(header).profile.into_iter().map(SearchValue::Uri).collect(),
-        MetaField::Source => sent(header).source.into_iter().map(SearchValue::Uri).collect(),
+        MetaField::Profile => sent(header).profile.iter().map(uri).collect(),
+        MetaField::Source => sent(header).source.iter().map(uri).collect(),
         MetaField::Security => {
             let mut values: Vec<_> =
                 sent(header).security.iter().map(|c| token(&c.system, &c.code, &c.display)).collect();

@@ -39,6 +39,7 @@ pub(super) fn parse(
         }
     }
     query.slots = parser.slots;
+    query.clauses.sort_by_key(Clause::cost);
     if problems.is_empty() { Ok(query) } else { Err(problems) }
 }
 

@@ -99,7 +99,7 @@ fn field_value(value: &SearchValue, descending: bool) -> Option<FieldValue> {
         }
         SearchValue::Text(text) | SearchValue::Uri(text) => FieldValue::Text(fold::fold(text)),
         SearchValue::Reference { target, identifier_value, .. } => {
-            FieldValue::Text(if target.is_empty() { identifier_value.clone() } else { target.clone() })
+            FieldValue::Text(if target.is_empty() { identifier_value } else { target }.to_string())
         }
         SearchValue::Composite(_) => return None,
     })

@@ -62,7 +62,7 @@ impl Formed {
     pub(super) fn write(&self, resource: Vec<u8>) -> Vec<u8> {
         self.form.form(match self.subset {
             Subset::Whole => resource,
-            _ => fhir::subset::apply(&resource, &self.subset),
+            _ => fhir::subset::apply(&resource, &self.subset).into_owned(),
         })
     }
 }

@@ -33,16 +33,18 @@ pub(super) fn meta() -> ItemMeta {
 }
 
 pub(super) fn search() -> Vec<ParamValue> {
-    let token = SearchValue::Token { system: s("sys"), code: s("code"), text: s("text"), types: Some(s("t|c")) };
+    let t = schemas::Text::new;
+    let token =
+        SearchValue::Token { system: t("sys"), code: t("code"), text: t("text"), types: Some("t|c".to_owned()) };
     let values = [
         token.clone(),
-        SearchValue::Text(s("text")),
+        SearchValue::Text(t("text")),
         SearchValue::Date { from: TIME, to: i64::MAX },
-        SearchValue::Number(s("1.50")),
-        SearchValue::Quantity { value: s("5.0"), system: s("ucum"), code: s("mg"), unit: s("mg") },
-        SearchValue::Reference { target: s("Patient/1"), identifier_system: s("is"), identifier_value: s("iv") },
-        SearchValue::Uri(s("urn:x")),
-        SearchValue::Composite(vec![token, SearchValue::Number(s("2"))]),
+        SearchValue::Number(t("1.50")),
+        SearchValue::Quantity { value: t("5.0"), system: t("ucum"), code: t("mg"), unit: t("mg") },
+        SearchValue::Reference { target: t("Patient/1"), identifier_system: t("is"), identifier_value: t("iv") },
+        SearchValue::Uri(t("urn:x")),
+        SearchValue::Composite(vec![token, SearchValue::Number(t("2"))]),
     ];
     (1u16..).zip(values).map(|(param, value)| ParamValue { param, value }).collect()
 }
