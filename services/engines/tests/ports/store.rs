@@ -285,27 +285,49 @@ async fn a_write_batch_that_is_missing_before_later_ones_is_found_at_open() {
     let engine = open(&engine_config(folder.path())).unwrap();
     let store = engine.generations.open(1).await.unwrap();
     for n in 0..10u64 {
-        let table = if n % 2 == 0 { Table::Body } else { Table::Header };
+        let table = [Table::Body, Table::Header, Table::Access][n as usize % 3];
         store.apply(vec![batch(b"p", n, vec![row(table, b"p", &n.to_be_bytes(), &[1; 50])])]).await.unwrap();
     }
     drop(store);
     drop(engine);
-    for keyspace in ["rows", "blobs"] {
+    for (keyspace, lost) in [("rows", 5u64), ("blobs", 4), ("lists", 6)] {
         let copy = tempfile::tempdir().unwrap();
         copy_folder(&folder.path().join("data"), &copy.path().join("data"));
         std::fs::copy(folder.path().join("data.erasures"), copy.path().join("data.erasures")).unwrap();
         {
-            // As if the engine had lost batch 5 (a `blobs` batch) from its journal but kept what came after it.
+            // As if the engine had lost that batch from its journal but kept what came after it.
             let db = fjall::Database::builder(copy.path().join("data/tables/1")).open().unwrap();
             let keyspace = db.keyspace(keyspace, fjall::KeyspaceCreateOptions::default).unwrap();
-            keyspace.remove([&[0xf1][..], &5u64.to_be_bytes()].concat()).unwrap();
+            keyspace.remove([&[0xf1][..], &lost.to_be_bytes()].concat()).unwrap();
             db.persist(fjall::PersistMode::SyncAll).unwrap();
         }
         let engine = open(&engine_config(copy.path())).unwrap();
         match engine.generations.open(1).await {
-            Err(StoreError::Damaged(what)) => assert!(what.contains("batch 5"), "{what}"),
+            Err(StoreError::Damaged(what)) => assert!(what.contains(&format!("batch {lost}")), "{what}"),
             other => panic!("{keyspace}: {:?}", other.map(|_| ())),
         }
         assert!(engine.generations.open(2).await.is_ok(), "a rebuild beside it is possible");
+    }
+}
+
+#[tokio::test]
+async fn tables_laid_out_by_an_older_release_are_refused_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(&engine_config(folder.path())).unwrap();
+    let store = engine.embedded_generations().open_store(1).unwrap();
+    store.apply(vec![batch(b"p", 0, vec![row(Table::Header, b"p", b"k", b"v")])]).await.unwrap();
+    let mut marks = store.marks();
+    marks.layout -= 1;
+    drop((store, engine));
+    {
+        let db = fjall::Database::builder(folder.path().join("data/tables/1")).open().unwrap();
+        let rows = db.keyspace("rows", fjall::KeyspaceCreateOptions::default).unwrap();
+        rows.insert([0xf2], schemas::codec::encode(&marks)).unwrap();
+        db.persist(fjall::PersistMode::SyncAll).unwrap();
+    }
+    let engine = open(&engine_config(folder.path())).unwrap();
+    match engine.generations.open(1).await {
+        Err(StoreError::Damaged(what)) => assert!(what.contains("rebuild"), "{what}"),
+        other => panic!("{:?}", other.map(|_| ())),
     }
 }

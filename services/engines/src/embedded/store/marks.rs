@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use fjall::Keyspace;
 use minicbor::{Decode, Encode};
 use openssl::sha::Sha256;
 
+use super::spaces::{Space, Spaces, Touched};
 use super::{BATCH, MARKS, engine_error};
 use chassis::ports::store::StoreError;
 
@@ -62,7 +62,13 @@ pub struct Marks {
     pub kept_from: u64,
     #[n(2)]
     pub streams: BTreeMap<String, StreamMarks>,
+    /// Which tables lie in which keyspace: [`LAYOUT`] of the program that wrote them.
+    #[cbor(n(3), default)]
+    pub layout: u16,
 }
+
+/// 0: access lists among bodies and rows. 1: in a keyspace of their own.
+const LAYOUT: u16 = 1;
 
 /// Rows kept: more than the engine's journals can hold batches that are not yet in its tables.
 const KEPT: u64 = 1 << 17;
@@ -77,61 +83,62 @@ pub(crate) fn batch_key(number: u64) -> [u8; 9] {
 
 impl Marks {
     /// Adds to `batch` what makes its loss visible; returns the marks as they are after it.
-    pub(crate) fn sign(
-        mut self,
-        batch: &mut fjall::OwnedWriteBatch,
-        (rows, blobs): (&Keyspace, &Keyspace),
-        touches_blobs: bool,
-    ) -> Self {
+    pub(crate) fn sign(mut self, batch: &mut fjall::OwnedWriteBatch, spaces: &Spaces, touched: Touched) -> Self {
         self.batches += 1;
-        batch.insert(rows, batch_key(self.batches), vec![u8::from(touches_blobs)]);
-        if touches_blobs {
-            batch.insert(blobs, batch_key(self.batches), Vec::new());
+        for space in Space::ALL.into_iter().filter(|space| touched.has(*space)) {
+            batch.insert(spaces.get(space), batch_key(self.batches), [touched.0]);
         }
         if self.batches.is_multiple_of(STEP) && self.batches > self.kept_from + KEPT + STEP {
             let to = self.batches - KEPT;
             for number in self.kept_from..to {
-                batch.remove(rows, batch_key(number));
-                batch.remove(blobs, batch_key(number));
+                Space::ALL.into_iter().for_each(|space| batch.remove(spaces.get(space), batch_key(number)));
             }
             self.kept_from = to;
         }
-        batch.insert(rows, [MARKS], schemas::codec::encode(&self));
+        batch.insert(spaces.get(Space::Rows), [MARKS], schemas::codec::encode(&self));
         self
     }
 
     /// Reads the marks and checks that no batch is missing before the newest.
-    pub(crate) fn load(rows: &Keyspace, blobs: &Keyspace) -> Result<Self, StoreError> {
-        let marks = match rows.get([MARKS]).map_err(|e| engine_error(&e))? {
+    pub(crate) fn load(spaces: &Spaces) -> Result<Self, StoreError> {
+        let rows = spaces.get(Space::Rows);
+        let marks: Self = match rows.get([MARKS]).map_err(|e| engine_error(&e))? {
             Some(bytes) => {
                 schemas::codec::decode("marks", &bytes).map_err(|e| StoreError::Damaged(format!("its marks: {e}")))?
             }
-            None => Self { kept_from: 1, ..Self::default() },
+            None => Self { kept_from: 1, layout: LAYOUT, ..Self::default() },
         };
-        let (mut expected, mut with_blobs) = (marks.kept_from, Vec::new());
+        if marks.layout != LAYOUT {
+            let what = format!("layout {} of another release, this one has {LAYOUT}; rebuild the tables", marks.layout);
+            return Err(StoreError::Damaged(what));
+        }
+        let mut batches = Vec::new();
         for row in rows.prefix([BATCH]) {
             let (key, value) = row.into_inner().map_err(|e| engine_error(&e))?;
+            let expected = marks.kept_from + batches.len() as u64;
             if *key != batch_key(expected) || expected > marks.batches {
                 return Err(missing(expected));
             }
-            if value.first() == Some(&1) {
-                with_blobs.push(expected);
+            batches.push(Touched(value.first().copied().unwrap_or_default()));
+        }
+        let newest = marks.kept_from + batches.len() as u64 - 1;
+        if newest != marks.batches {
+            return Err(missing(newest + 1));
+        }
+        for space in [Space::Blobs, Space::Lists] {
+            let mut wanted = (marks.kept_from..).zip(&batches).filter(|(_, touched)| touched.has(space));
+            for row in spaces.get(space).prefix([BATCH]) {
+                let key = row.key().map_err(|e| engine_error(&e))?;
+                let number = wanted.next().map_or(marks.batches + 1, |(number, _)| number);
+                if *key != batch_key(number) || number > marks.batches {
+                    return Err(missing(number));
+                }
             }
-            expected += 1;
-        }
-        if expected != marks.batches + 1 {
-            return Err(missing(expected));
-        }
-        let mut found = with_blobs.iter();
-        for row in blobs.prefix([BATCH]) {
-            let key = row.key().map_err(|e| engine_error(&e))?;
-            match found.next() {
-                Some(number) if *key == batch_key(*number) => {}
-                Some(number) => return Err(missing(*number)),
-                None => return Err(missing(marks.batches + 1)),
+            if let Some((number, _)) = wanted.next() {
+                return Err(missing(number));
             }
         }
-        found.next().map_or(Ok(marks), |number| Err(missing(*number)))
+        Ok(marks)
     }
 }
 

@@ -1,9 +1,11 @@
-//! The embedded store: one generation of the tables in fjall (LSM), in two keyspaces: small rows, and large values kept apart.
+//! The embedded store: one generation of the tables in fjall (LSM), in three keyspaces ([`spaces`]).
 
 mod generations;
 mod key;
 mod marks;
+mod memtables;
 mod once;
+mod spaces;
 mod syncer;
 
 use std::collections::HashMap;
@@ -13,16 +15,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chassis::ports::store::{Batch, Page, Row, Store, StoreError, Table};
-use fjall::config::CompressionPolicy;
-use fjall::{
-    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode,
-};
+use fjall::{Database, OwnedWriteBatch, PersistMode};
 use parking_lot::Mutex;
 
 pub use self::generations::EmbeddedGenerations;
 use self::key::{behind, prefix, row_key, split};
 pub use self::marks::{Marks, StreamMarks, position_hash};
 pub(crate) use self::once::Once;
+use self::spaces::{Space, Spaces, Touched};
 use self::syncer::Syncer;
 
 /// Table bytes that are no [`Table`].
@@ -51,7 +51,7 @@ pub(crate) fn engine_error(error: &fjall::Error) -> StoreError {
 pub struct StoreConfig {
     /// Bytes of blocks kept in memory.
     pub cache_bytes: u64,
-    /// Bytes of newest rows in memory before they are written out, for each of the two keyspaces.
+    /// Bytes of newest rows in memory before they are written out, for each of the keyspaces.
     pub memtable_bytes: u64,
 }
 
@@ -79,11 +79,11 @@ impl Applied {
 
 /// One generation of tables.
 pub struct EmbeddedStore {
-    db: Database,
-    rows: Keyspace,
-    blobs: Keyspace,
-    applied: Mutex<Applied>,
+    // First, so that it ends first: its thread uses the keyspaces.
     syncer: Syncer,
+    db: Database,
+    spaces: Spaces,
+    applied: Mutex<Applied>,
     once: Arc<Once>,
 }
 
@@ -91,9 +91,16 @@ pub struct EmbeddedStore {
 struct Pending {
     batch: OwnedWriteBatch,
     bytes: usize,
-    touches_blobs: bool,
+    touched: Touched,
     marks: Marks,
     positions: HashMap<Vec<u8>, u64>,
+}
+
+impl Pending {
+    fn insert(&mut self, spaces: &Spaces, space: Space, key: Vec<u8>, value: &[u8]) {
+        self.touched.add(space);
+        self.batch.insert(spaces.get(space), key, value);
+    }
 }
 
 impl EmbeddedStore {
@@ -107,21 +114,14 @@ impl EmbeddedStore {
                 .manual_journal_persist(true)
                 .worker_threads(2)
                 .open()?;
-            let options = move || {
-                KeyspaceCreateOptions::default()
-                    .max_memtable_size(config.memtable_bytes)
-                    .data_block_compression_policy(CompressionPolicy::disabled())
-            };
-            let apart = KvSeparationOptions::default().separation_threshold(512).compression(CompressionType::None);
-            let rows = db.keyspace("rows", options)?;
-            let blobs = db.keyspace("blobs", || options().with_kv_separation(Some(apart)))?;
-            Ok((db, rows, blobs))
+            let spaces = Spaces::open(&db, config.memtable_bytes)?;
+            Ok((db, spaces))
         };
-        let (db, rows, blobs) = open().map_err(|e| engine_error(&e))?;
-        let marks = Marks::load(&rows, &blobs)?;
-        let syncer = Syncer::start(folder).map_err(|e| StoreError::Io(e.to_string()))?;
+        let (db, spaces) = open().map_err(|e| engine_error(&e))?;
+        let marks = Marks::load(&spaces)?;
+        let syncer = Syncer::start(folder, &spaces).map_err(|e| StoreError::Io(e.to_string()))?;
         let applied = Applied { newer: HashMap::new(), older: HashMap::new(), marks };
-        Ok(Self { db, rows, blobs, applied: Mutex::new(applied), syncer, once })
+        Ok(Self { syncer, db, spaces, applied: Mutex::new(applied), once })
     }
 
     /// Counts and sums of all that was applied (see [`Marks`]).
@@ -129,20 +129,22 @@ impl EmbeddedStore {
         self.applied.lock().marks.clone()
     }
 
-    fn keyspace(&self, table: Table) -> &Keyspace {
-        if is_blob(table) { &self.blobs } else { &self.rows }
-    }
-
     fn pending(&self, marks: Marks) -> Pending {
-        Pending { batch: self.db.batch(), bytes: 0, touches_blobs: false, marks, positions: HashMap::new() }
+        Pending { batch: self.db.batch(), bytes: 0, touched: Touched::ROWS, marks, positions: HashMap::new() }
     }
 
-    fn last_applied(&self, applied: &Applied, pending: &Pending, key: &[u8]) -> Result<Option<u64>, StoreError> {
+    /// `space`: where the position lies, beside the rows of its batch.
+    fn last_applied(
+        &self,
+        (applied, pending): (&Applied, &Pending),
+        space: Space,
+        key: &[u8],
+    ) -> Result<Option<u64>, StoreError> {
         let known = pending.positions.get(key).or_else(|| applied.newer.get(key)).or_else(|| applied.older.get(key));
         if let Some(position) = known {
             return Ok(Some(*position));
         }
-        match self.rows.get(key).map_err(|e| engine_error(&e))? {
+        match self.spaces.get(space).get(key).map_err(|e| engine_error(&e))? {
             Some(bytes) => {
                 let bytes = bytes[..].try_into().map_err(|_| StoreError::Damaged("an applied position".to_owned()))?;
                 Ok(Some(u64::from_be_bytes(bytes)))
@@ -153,7 +155,7 @@ impl EmbeddedStore {
 
     /// Writes what is pending.
     fn write(&self, applied: &mut Applied, mut pending: Pending) -> Result<(), StoreError> {
-        let marks = pending.marks.sign(&mut pending.batch, (&self.rows, &self.blobs), pending.touches_blobs);
+        let marks = pending.marks.sign(&mut pending.batch, &self.spaces, pending.touched);
         let batch = pending.batch.durability(Some(PersistMode::Buffer));
         batch.commit().map_err(|e| match engine_error(&e) {
             StoreError::Io(why) => StoreError::NotWritable(why),
@@ -178,7 +180,7 @@ impl EmbeddedStore {
         if from >= to {
             return Ok((found, false));
         }
-        let mut range = self.keyspace(table).range(from..to);
+        let mut range = self.spaces.of(table).range(from..to);
         while let Some(row) = if backwards { range.next_back() } else { range.next() } {
             if found.len() == limit {
                 return Ok((found, true));
@@ -188,10 +190,6 @@ impl EmbeddedStore {
         }
         Ok((found, false))
     }
-}
-
-fn is_blob(table: Table) -> bool {
-    matches!(table, Table::Body | Table::Access)
 }
 
 /// Large values are shared with the engine's memory, small ones copied.
@@ -212,18 +210,19 @@ impl Store for EmbeddedStore {
         let mut fresh = Vec::with_capacity(batches.len());
         for one in batches {
             let key = applied_key(one.stream, &one.subject);
-            let is_new = self.last_applied(&applied, &pending, &key)?.is_none_or(|last| one.position > last);
+            let beside = one.rows.first().map_or(Space::Rows, |row| Space::of(row.table)).of_position();
+            let last = self.last_applied((&applied, &pending), beside, &key)?;
+            let is_new = last.is_none_or(|last| one.position > last);
             fresh.push(is_new);
             if !is_new {
                 continue;
             }
             for row in one.rows {
                 pending.bytes += row.value.len() + row.key.len() + row.partition.len();
-                pending.touches_blobs |= is_blob(row.table);
                 let key = row_key(row.table as u8, &row.partition, &row.key);
-                pending.batch.insert(self.keyspace(row.table), key, &row.value[..]);
+                pending.insert(&self.spaces, Space::of(row.table), key, &row.value);
             }
-            pending.batch.insert(&self.rows, key.clone(), one.position.to_be_bytes());
+            pending.insert(&self.spaces, beside, key.clone(), &one.position.to_be_bytes());
             let stream = pending.marks.streams.entry(one.stream.to_owned()).or_default();
             stream.add(one.stream, &one.subject, one.position);
             pending.positions.insert(key, one.position);
@@ -239,7 +238,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn get(&self, table: Table, partition: &[u8], key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let found = self.keyspace(table).get(row_key(table as u8, partition, key));
+        let found = self.spaces.of(table).get(row_key(table as u8, partition, key));
         Ok(found.map_err(|e| engine_error(&e))?.map(to_bytes))
     }
 
@@ -305,10 +304,10 @@ impl Store for EmbeddedStore {
         loop {
             let mut applied = self.applied.lock();
             let mut pending = self.pending(applied.marks.clone());
-            pending.touches_blobs = is_blob(table);
+            pending.touched.add(Space::of(table));
             let mut some = false;
-            for row in self.keyspace(table).range(start.clone()..behind(start.clone())).take(1000) {
-                pending.batch.remove(self.keyspace(table), row.key().map_err(|e| engine_error(&e))?);
+            for row in self.spaces.of(table).range(start.clone()..behind(start.clone())).take(1000) {
+                pending.batch.remove(self.spaces.of(table), row.key().map_err(|e| engine_error(&e))?);
                 some = true;
             }
             if !some {

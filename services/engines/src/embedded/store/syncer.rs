@@ -1,4 +1,4 @@
-//! Syncs the engine's newest journal every 30 ms from outside. The engine would do so under its write lock, and 64 MB at once.
+//! Syncs the engine's newest journal every 30 ms from outside, and frees what was flushed ([`super::memtables`]). The engine would do so under its write lock, and 64 MB at once.
 //! The verdict does not wait for it: after power loss the log replays what is missing.
 
 use std::fs::File;
@@ -11,6 +11,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use chassis::ports::store::StoreError;
+
+use super::memtables::Memtables;
+use super::spaces::{Space, Spaces};
 
 const EVERY: Duration = Duration::from_millis(30);
 
@@ -27,12 +30,14 @@ pub(crate) struct Syncer {
 }
 
 impl Syncer {
-    pub(crate) fn start(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn start(folder: &Path, spaces: &Spaces) -> io::Result<Self> {
         let flags = Arc::new(Flags::default());
         let (stop, stopped) = channel();
         let (seen, folder) = (Arc::clone(&flags), folder.to_owned());
+        let mut memtables = Space::ALL.map(|space| Memtables::of(spaces.get(space).clone()));
         let thread = std::thread::Builder::new().name("store-sync".into()).spawn(move || {
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                memtables.iter_mut().for_each(Memtables::free_unused);
                 if seen.dirty.swap(false, Ordering::SeqCst)
                     && let Err(e) = sync_newest(&folder)
                 {
