@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use minicbor::{Decode, Encode};
-use openssl::sha::{Sha256, sha256};
+use openssl::sha::Sha256;
 
 /// Shards of the key space, fixed for ever; partition = shard x P / SHARDS.
 pub const SHARDS: u16 = 4096;
@@ -132,7 +132,10 @@ impl Pid {
 
     /// The shard of this person, for ever.
     pub fn shard(&self) -> u16 {
-        let hash = sha256(&self.0);
+        // Not the one-shot, which looks its algorithm up each time.
+        let mut hash = Sha256::new();
+        hash.update(&self.0);
+        let hash = hash.finish();
         u16::from_be_bytes([hash[0], hash[1]]) % SHARDS
     }
 }

@@ -9,6 +9,7 @@ mod handlers;
 mod policy;
 mod quarantine;
 mod references;
+mod remembered;
 mod reply;
 mod resolve;
 mod routes;
@@ -59,12 +60,13 @@ pub struct Edge {
     pub(crate) deps: Deps,
     pub(crate) index_key: Secret,
     pub(crate) quarantine_key: Secret,
+    pub(crate) remembered: remembered::Remembered,
 }
 
 impl Edge {
     pub async fn new(deps: Deps) -> Result<Arc<Self>, KeysError> {
         let index_key = deps.keys.platform_key(PlatformKey::Index).await?;
         let quarantine_key = deps.keys.platform_key(PlatformKey::Authority).await?;
-        Ok(Arc::new(Self { deps, index_key, quarantine_key }))
+        Ok(Arc::new(Self { deps, index_key, quarantine_key, remembered: Default::default() }))
     }
 }

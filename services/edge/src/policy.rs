@@ -1,5 +1,7 @@
 //! The first decision on a write: at the door, on what hangs on actor and registry (R46 without the link, R49, R51).
 
+use std::sync::Arc;
+
 use chassis::http::Refusal;
 use chassis::session::Session;
 use policies::{Assurance, Decision, Input, Person, Proof, ProofIssuer, Stage, Wanted, Write};
@@ -8,6 +10,7 @@ use schemas::vocab::Action;
 use schemas::{Pid, Problem, ProblemCode};
 
 use crate::Edge;
+use crate::remembered::DoorKey;
 
 impl Edge {
     /// Asks the policy for each action of the changes. The last permit is returned for the entry, or the first refusal.
@@ -17,7 +20,7 @@ impl Edge {
         session: &Session,
         (pid, card): (Pid, Option<(Pid, i64)>),
         changes: &[Change],
-    ) -> Result<(Action, Decision), (Action, Box<Decision>)> {
+    ) -> Result<(Action, Arc<Decision>), (Action, Arc<Decision>)> {
         let attestation = card.filter(|(holder, _)| *holder == pid).map(|(_, authenticated_at)| Proof {
             issuer: ProofIssuer::National,
             assurance: Assurance::ReaderPin,
@@ -25,13 +28,32 @@ impl Edge {
         });
         let mut last = None;
         for (action, group) in domain::by_action(changes) {
-            let decision = self.deps.policies.decide(&door_input(session, (pid, attestation), action, &group));
+            let decision = self.decide_group(session, (pid, attestation), action, &group);
             if !decision.is_permit() {
-                return Err((action, Box::new(decision)));
+                return Err((action, decision));
             }
             last = Some((action, decision));
         }
         Ok(last.expect("a submission about a person has an entry about her"))
+    }
+
+    fn decide_group(
+        &self,
+        session: &Session,
+        (pid, attestation): (Pid, Option<Proof>),
+        action: Action,
+        group: &[&Change],
+    ) -> Arc<Decision> {
+        let is_plain = !session.caller.is_person
+            && attestation.is_none()
+            && group.iter().all(|change| change.consent.is_none() && change.objection.is_none());
+        let decide = |pid| self.deps.policies.decide(&door_input(session, (pid, attestation), action, group));
+        if !is_plain {
+            return Arc::new(decide(pid));
+        }
+        let key = DoorKey::of(session, action, &wanted(group));
+        // Nobody in particular: what is remembered is the same for all persons.
+        self.remembered.get_or(key, session.now, || decide(Pid::COMMONS))
     }
 
     /// Asks the policy for an action without changes (visits, cancelled checks).
@@ -51,11 +73,15 @@ pub(crate) fn refusal(decision: &Decision) -> Refusal {
     Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", text).with_rule(rule))
 }
 
+fn wanted(group: &[&Change]) -> Wanted {
+    Wanted::categories(group.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category))
+}
+
 fn door_input(session: &Session, (pid, attestation): (Pid, Option<Proof>), action: Action, group: &[&Change]) -> Input {
     let asking = session.asking();
     let mut input = Input::of(&asking, Stage::Door, action, session.caller.person);
     input.person = Some(Person::unknown(pid));
-    input.wanted = Wanted::categories(group.iter().filter_map(|c| c.meta.as_ref()).map(|m| m.category));
+    input.wanted = wanted(group);
     input.write = Some(Write {
         author_organisation: session.caller.organisation.clone(),
         existing_author_organisation: None,

@@ -72,7 +72,7 @@ impl RecordKey {
     /// A fresh data key and its form wrapped under this key: all that an edge may do.
     pub fn wrap_data_key(&self) -> (Secret, Vec<u8>) {
         let mut data = Zeroizing::new([0u8; 32]);
-        openssl::rand::rand_bytes(data.as_mut_slice()).expect("the system's random source works");
+        schemas::random::fill(data.as_mut_slice());
         let wrapped = crypto::seal(&crypto::derive(&self.0, b"wrap", b""), b"data key", data.as_slice());
         (data, wrapped)
     }
