@@ -1,6 +1,7 @@
 //! Architecture and tidiness as tests: arrows between crates, what each role may touch, sizes of files.
 
 mod arrows;
+mod declassified;
 mod doors;
 mod formats;
 mod tidy;

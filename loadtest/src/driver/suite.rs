@@ -175,7 +175,8 @@ impl Run<'_> {
         let fixed: Arc<dyn Job> = Arc::new(Fixed::new(&typical));
         // With a token of the same length, so that the heads of the requests are alike.
         let target = Target { what: "bare endpoint", server: &bare, job: fixed, tokens: Some(reader.clone()) };
-        let base = target.saturate(shape).await?;
+        let mut base = target.saturate(shape).await?;
+        base.push(target.pace(shape, 1_000.0).await?);
         bare.stop()?;
         let target = Target { what: "read", server, job: Arc::new(read), tokens: Some(reader.clone()) };
         let mut rows = target.saturate(shape).await?;
@@ -219,8 +220,11 @@ impl Run<'_> {
         let mut rows = target.saturate(shape).await?;
         let saturation = rows.iter().map(|row| row.rate_per_s).fold(0.0, f64::max);
         rows.push(target.pace(shape, saturation * 0.7).await?);
+        let busy = server.metrics().await?;
+        self.decisions("creating, saturated", &busy, &Buckets::default());
         rows.push(target.pace(shape, 2_000.0).await?);
-        self.decisions("creating", &server.metrics().await?, &Buckets::default());
+        let saturated = Buckets::parse(&busy, "kiroku_decision_seconds");
+        self.decisions("creating at 2,000/s", &server.metrics().await?, &saturated);
         let read = job.read_back(server, reader).await?;
         self.notes.push(format!("Creates: {read} of the acknowledged were read back and compared."));
         self.rows.extend(rows);
@@ -239,7 +243,13 @@ impl Run<'_> {
         ));
         self.decided = std::mem::take(&mut self.decided).plus(decisions);
         self.facts.decision_p99_us = self.decided.quantile_at_most(0.99).map(|seconds| seconds * 1e6);
-        for name in ["kiroku_ledger_append_seconds", "kiroku_log_sync_seconds", "kiroku_log_commit_records"] {
+        let names = [
+            "kiroku_ledger_append_seconds",
+            "kiroku_log_sync_seconds",
+            "kiroku_log_commit_records",
+            "kiroku_header_scan_seconds",
+        ];
+        for name in names {
             let all = Buckets::parse(metrics, name);
             if let (Some(median), Some(p99)) = (all.quantile_at_most(0.5), all.quantile_at_most(0.99)) {
                 self.notes

@@ -46,6 +46,12 @@ pub static LOG_COMMIT_RECORDS: LazyLock<Histogram> =
 /// Seconds of one sync of the log.
 pub static LOG_SYNC_SECONDS: LazyLock<Histogram> =
     LazyLock::new(|| histogram("kiroku_log_sync_seconds", "time of one sync of the log", SECONDS));
+/// Seconds of a search's scan of headers, scaled to 1,000 of them: the one work that may follow what is withheld.
+pub static HEADER_SCAN_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
+    histogram("kiroku_header_scan_seconds", "time of a search's scan, scaled to 1,000 headers", SECONDS)
+});
+/// Scans of fewer headers say little of a thousand.
+const SCANNED_MIN: usize = 100;
 static PROJECTOR_LAG: LazyLock<IntGaugeVec> =
     LazyLock::new(|| gauge_vec("kiroku_projector_lag_records", "records of the log not yet applied", &["topic"]));
 static QUEUE_DEPTH: LazyLock<IntGaugeVec> =
@@ -80,6 +86,13 @@ pub fn submission(verdict: &'static str) {
 pub fn log_commit(records: usize, sync_seconds: f64) {
     LOG_COMMIT_RECORDS.observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
     LOG_SYNC_SECONDS.observe(sync_seconds);
+}
+
+/// One scan of `headers` headers for a search; headers that had to be opened first are part of it.
+pub fn header_scan(headers: usize, seconds: f64) {
+    if headers >= SCANNED_MIN {
+        HEADER_SCAN_SECONDS.observe(seconds * 1000.0 / headers as f64);
+    }
 }
 
 /// Records of a topic that the projector has not applied yet.
@@ -126,7 +139,7 @@ fn registered<C: Collector + Clone + 'static>(collector: C) -> C {
 /// Names every metric of this module, so that it shows from the start; sets the build info.
 fn touch_all() {
     LazyLock::force(&PANICS);
-    for lazy in [&DECISION_SECONDS, &LEDGER_SECONDS, &LOG_COMMIT_RECORDS, &LOG_SYNC_SECONDS] {
+    for lazy in [&DECISION_SECONDS, &LEDGER_SECONDS, &LOG_COMMIT_RECORDS, &LOG_SYNC_SECONDS, &HEADER_SCAN_SECONDS] {
         LazyLock::force(lazy);
     }
     BUILD.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::{HttpRequest, web};
 use chassis::auth::scopes::Interaction;
 use chassis::http::{Negotiation, Refusal, RequestInfo, parse_type};
 use chassis::release::Answer;
 use chassis::session::Session;
+use chassis::telemetry::metrics;
 use fhir::search::{Handling, HeaderShelf, Query as Search, Summary, Total};
 use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
@@ -165,11 +167,13 @@ impl Query {
         let paging = Paging::open(&self.page_key, scope, search.page.as_deref(), here)?;
         let wide = needs_whole_shelf(search, params);
         let types = ResourceType::ALL.iter().copied().filter(|t| wide || search.covers(*t));
+        let started = Instant::now();
         let headers = self.admitted_as_of(view, paging.sequence(), types).await.map_err(|e| self.failed(&e))?;
         let commons = if wide { self.referred_commons(&headers).await? } else { Vec::new() };
         let shelf: HeaderShelf<'_> = headers.iter().chain(&commons).map(AsRef::as_ref).collect();
         let matcher = search.on(&shelf);
         let matched = headers.iter().filter(|h| matcher.matches(h)).map(|h| (search.sort_key(h), h)).collect();
+        metrics::header_scan(headers.len(), started.elapsed().as_secs_f64());
         let cut = paging.cut(matched);
         let links = cut.links(&self.base_url, path, params);
         let refs: Vec<&Header> = cut.page.iter().map(|h| h.as_ref()).collect();
