@@ -1,4 +1,5 @@
-//! Syncs the engine's newest journal every 30 ms from outside, and frees what was flushed ([`super::memtables`]). The engine would do so under its write lock, and 64 MB at once.
+//! What the engine would do under its locks, done from outside every 30 ms: syncs its newest journal (it would do so 64 MB at
+//! once), and frees what was flushed ([`super::memtables`]).
 //! The verdict does not wait for it: after power loss the log replays what is missing.
 
 use std::fs::File;
