@@ -106,10 +106,13 @@ pub struct Access {
     /// The bulk answer that this entry is part of.
     #[n(31)]
     pub batch: Option<EntryId>,
-    /// For an automatic check: the drug asked about. For a refusal: what was tried.
+    /// For an automatic check: the drug asked about. For a refusal: what was tried. [`WAITING`] where the reader was told that.
     #[n(32)]
     pub subject: String,
 }
+
+/// Subject of an entry whose reader learned that a document waits for the person's consent (R19).
+pub const WAITING: &str = "waiting-for-consent";
 
 /// HMAC-SHA-256(r, body) with r = HKDF(log key of the person and year, entry id).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]

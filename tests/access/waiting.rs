@@ -242,3 +242,21 @@ async fn a_document_that_waited_is_read_after_the_consent_at_the_desk_and_waits_
     assert_eq!((said(&again).len(), again.json()["total"].as_u64()), (1, Some(0)), "{}", again.text);
     scene.harness.node.stop().await
 }
+
+#[tokio::test]
+async fn her_list_says_who_learned_that_a_document_waits_unless_she_may_not_know_of_the_document() -> Result<()> {
+    for (label, told) in [(None, true), (Some(Label::Untold), false)] {
+        let scene = Scene::set(label).await?;
+        let (harness, line, clinic) = (&scene.harness, &scene.line, &scene.harness.clinic);
+        let doctor = harness.token(clinic, &clinic.care()).await?;
+        let answer = line.get(&doctor, &format!("/fhir/Patient/{}/Bundle", scene.with.patient)).await?;
+        assert_eq!(said(&answer).len(), 1, "{}", answer.text);
+        let own = harness.api.sign_in(&scene.with.card).await?;
+        let list = line.get(&own, "/me/accesses?lang=en&kind=search,denied").await?;
+        let entry = &list.json()["entries"][0];
+        assert_eq!(list.text.contains("a document addressed to them waits for your consent"), told, "{}", list.text);
+        assert_eq!(entry.to_string().contains("R19"), told, "{entry}");
+        scene.harness.node.stop().await?;
+    }
+    Ok(())
+}

@@ -112,13 +112,15 @@ async fn a_client_that_lost_its_right_writes_nothing_more() -> Result<()> {
     let harness = Harness::start().await?;
     let citizen = harness.bear(1).await?;
     let token = harness.token(&harness.hospital, &harness.hospital.records()).await?;
-    let record = item(&harness, &citizen, Kind::Laboratory, 1);
+    let [first, second] = [1, 2].map(|k| item(&harness, &citizen, Kind::Laboratory, k));
+    // A decision that permits is remembered now.
+    assert_eq!(harness.api.post(&token, "/fhir/Observation", &first, &[]).await?.status, 201);
     let state = harness.node.registry.state();
     let id = schemas::ClientId::from(harness.hospital.key.client_id.as_str());
     let mut client = state.client(&id).context("the client is registered")?.as_ref().clone();
     client.rights = vec!["records.read".to_owned()];
     harness.node.registry.append(AuthorityEvent::Client(client)).await?;
-    let reply = harness.api.post(&token, "/fhir/Observation", &record, &[]).await?;
+    let reply = harness.api.post(&token, "/fhir/Observation", &second, &[]).await?;
     assert_eq!(reply.status, 403, "{}", reply.body);
     harness.node.stop().await
 }

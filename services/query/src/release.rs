@@ -10,12 +10,13 @@ use chassis::ports::keys::KeysError;
 use chassis::release::open_body;
 use chassis::session::Session;
 use chassis::shelves::ShelfError;
-use schemas::access::{Access, AccessOutcome};
+use schemas::access::{Access, AccessOutcome, WAITING};
 use schemas::header::{Header, ItemVersion};
 use schemas::vocab::{AccessKind, Label};
 use schemas::{Category, Pid, ResourceId};
 
 use crate::Query;
+use crate::handlers::notice::Waits;
 use crate::view::View;
 
 /// Parts of an entry that the handler knows.
@@ -26,11 +27,13 @@ pub(crate) struct Looked<'a> {
     pub(crate) headers: &'a [Arc<Header>],
     /// For an automatic check the drug asked about; empty elsewhere.
     pub(crate) subject: String,
+    /// What the reader is told beside the items.
+    pub(crate) waits: Waits,
 }
 
 impl<'a> Looked<'a> {
     pub(crate) fn new(kind: AccessKind, query: String, headers: &'a [Arc<Header>]) -> Self {
-        Self { kind, query, headers, subject: String::new() }
+        Self { kind, query, headers, subject: String::new(), waits: Waits::No }
     }
 }
 
@@ -103,6 +106,7 @@ impl Query {
         }
         access.query.clone_from(&looked.query);
         access.subject.clone_from(&looked.subject);
+        tell_waiting(&mut access, looked.waits);
         access
     }
 
@@ -117,11 +121,18 @@ impl Query {
     }
 
     /// Appends the entry of a refusal. The answer is `refusal` whether or not the person is known.
-    pub(crate) async fn refuse(&self, session: &Session, view: &View, query: String, refusal: Refusal) -> Refusal {
+    pub(crate) async fn refuse(
+        &self,
+        session: &Session,
+        view: &View,
+        (query, waits): (String, Waits),
+        refusal: Refusal,
+    ) -> Refusal {
         let person = view.known.then_some(view.pid);
         let mut access = draft(&session.asker(), person, AccessKind::Denied, AccessOutcome::Denied, self.clock.now());
         view.decision.explain(&mut access);
         access.query = query;
+        tell_waiting(&mut access, waits);
         match self.commit(access, &[]).await {
             Ok((receipt, _)) => refusal.with_receipt(&receipt),
             Err(unavailable) => unavailable,
@@ -135,5 +146,13 @@ impl Query {
             ShelfError::Keys(KeysError::NoKey) => Refusal::not_found(),
             _ => Refusal::internal(error),
         }
+    }
+}
+
+/// Names the rule by which the reader learned that a document waits, where the person may know of the document.
+fn tell_waiting(access: &mut Access, waits: Waits) {
+    if waits == Waits::Told {
+        WAITING.clone_into(&mut access.subject);
+        access.rules.extend((!access.rules.iter().any(|rule| rule == "R19")).then(|| "R19".to_owned()));
     }
 }

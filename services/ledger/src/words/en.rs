@@ -1,6 +1,6 @@
 //! English sentences.
 
-use schemas::access::{Access, ActorName};
+use schemas::access::{Access, ActorName, WAITING};
 use schemas::vocab::{AccessKind, Category, Purpose};
 
 use super::{Deed, Shown, Who, case_of, categories, deed, is_named, is_reading, japan, rests_on_own, shown, who};
@@ -132,6 +132,12 @@ fn after(access: &Access, to_person: bool) -> String {
     }
     if access.kind == AccessKind::Denied && rests_on_own(access) {
         out.push_str(OWN);
+    }
+    if access.subject == WAITING {
+        out.push_str(&format!(
+            " They learned that a document addressed to them waits for {} consent.",
+            owner(to_person)
+        ));
     }
     if access.obligations.iter().any(|o| o == "REV") {
         out.push_str(" This will be reviewed.");

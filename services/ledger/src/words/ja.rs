@@ -1,6 +1,6 @@
 //! Japanese sentences.
 
-use schemas::access::{Access, ActorName};
+use schemas::access::{Access, ActorName, WAITING};
 use schemas::vocab::{AccessKind, Category, Purpose};
 
 use super::{Deed, Shown, Who, case_of, categories, deed, is_named, is_reading, japan, rests_on_own, shown, who};
@@ -112,6 +112,9 @@ fn after(access: &Access, to_person: bool) -> String {
     }
     if access.kind == AccessKind::Denied && rests_on_own(access) {
         out.push_str(OWN);
+    }
+    if access.subject == WAITING {
+        out.push_str(&format!("この施設宛ての文書が{}同意を待っていることが伝えられました。", owner(to_person)));
     }
     if access.obligations.iter().any(|o| o == "REV") {
         out.push_str("この閲覧は後日審査されます。");

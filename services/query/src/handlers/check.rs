@@ -22,6 +22,7 @@ use schemas::shelf::PersonState;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{Pid, Problem, ProblemCode, ResourceId, ResourceType};
 
+use super::notice::Waits;
 use crate::Query;
 use crate::decide::input;
 use crate::release::Looked;
@@ -58,10 +59,10 @@ pub(crate) async fn by_post(
     let text = "MedicationRequest/$check".to_owned();
     if !view.decision.is_permit() {
         let refusal = Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", "not available"));
-        return Err(query.refuse(&session, &view, text, refusal).await);
+        return Err(query.refuse(&session, &view, (text, Waits::No), refusal).await);
     }
     let clashes = query.clashes(&session, &view, &asked).await?;
-    let looked = Looked { kind: AccessKind::Automatic, query: text, headers: &[], subject: asked.code.clone() };
+    let looked = Looked { subject: asked.code.clone(), ..Looked::new(AccessKind::Automatic, text, &[]) };
     let opened = query.release(&session, &view, looked).await?;
     Ok(Answer::about_person(opened.receipt, 200, form.form(verdict(&clashes).to_string().into_bytes())))
 }

@@ -84,8 +84,9 @@ pub(crate) async fn of_patient(
     let documents = limits.count > 0 && notice::asks_for_documents(|t| limits.covers(t));
     let view = query.view_or_refuse(&session, named, Action::Export, (asked.clone(), documents)).await?;
     let cut = query.everything(&session, &view, &limits, (&path, &params)).await?;
-    let waits = documents && query.waits(&view).await.map_err(|e| query.failed(&e))?;
-    let opened = query.release(&session, &view, Looked::new(AccessKind::Export, asked, &cut.page)).await?;
+    let waits = query.waits_if(documents, &view).await?;
+    let looked = Looked { waits, ..Looked::new(AccessKind::Export, asked, &cut.page) };
+    let opened = query.release(&session, &view, looked).await?;
     let links = cut.links(&query.base_url, &own_path(&path), &params);
     let mut bundle = BundleWriter::new("searchset", Some(cut.total), &links);
     for (header, resource) in cut.page.iter().zip(&opened.resources) {

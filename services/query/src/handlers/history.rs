@@ -10,6 +10,7 @@ use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{ItemKey, LocalId, Problem, ProblemCode, ResourceType};
 
+use super::notice::Waits;
 use super::{parse_id, query_text, unknown_parameter};
 use crate::Query;
 use crate::page::{BundleWriter, COUNT, COUNT_MAX};
@@ -36,7 +37,7 @@ pub(crate) async fn of_instance(
     let id = parse_id(&id);
     let view = query.view(&session, id.map(|id| id.pid), Action::Read).await.map_err(|e| query.failed(&e))?;
     if !view.decision.is_permit() {
-        return Err(query.refuse(&session, &view, asked, Refusal::not_found()).await);
+        return Err(query.refuse(&session, &view, (asked, Waits::No), Refusal::not_found()).await);
     }
     let item = ItemKey { resource_type, local: id.map_or(LocalId([0; 10]), |id| id.local) };
     let newest = query.admitted(&view, &item).await.map_err(|e| query.failed(&e))?;

@@ -2,7 +2,9 @@
 
 use chassis::http::Refusal;
 use chassis::shelves::ShelfError;
+use schemas::access::WAITING;
 use schemas::problem::{Severity, operation_outcome};
+use schemas::vocab::Label;
 use schemas::{Problem, ProblemCode, ResourceType};
 
 use crate::Query;
@@ -11,8 +13,16 @@ use crate::view::View;
 
 /// The types of which a document can be.
 const DOCUMENTS: [ResourceType; 3] = [ResourceType::DocumentReference, ResourceType::Composition, ResourceType::Bundle];
-/// In `OperationOutcome.issue.details.text`, for a program.
-const WAITING_RULE: &str = "waiting-for-consent";
+
+/// Whether a document addressed to the reader waits for the person's consent (R19).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(crate) enum Waits {
+    #[default]
+    No,
+    /// Only such as the person may not know of yet: the reader is told, the entry says nothing of it.
+    Untold,
+    Told,
+}
 
 /// Whether a query over these types is told that a document waits.
 pub(crate) fn asks_for_documents(covers: impl Fn(ResourceType) -> bool) -> bool {
@@ -20,28 +30,36 @@ pub(crate) fn asks_for_documents(covers: impl Fn(ResourceType) -> bool) -> bool 
 }
 
 impl Query {
-    /// Whether a document addressed to this reader waits for the person's consent (R19). One answer for the whole shelf,
-    /// whatever was searched for: a condition that changed it would tell type, date or id of the document.
-    pub(crate) async fn waits(&self, view: &View) -> Result<bool, ShelfError> {
+    /// [`Query::waits`] where documents are asked for.
+    pub(crate) async fn waits_if(&self, documents: bool, view: &View) -> Result<Waits, Refusal> {
+        match documents {
+            true => self.waits(view).await.map_err(|e| self.failed(&e)),
+            false => Ok(Waits::No),
+        }
+    }
+
+    /// One answer for the whole shelf, whatever was searched for: a condition that changed it would tell type, date or id of the
+    /// document.
+    async fn waits(&self, view: &View) -> Result<Waits, ShelfError> {
+        let mut waits = Waits::No;
         if view.decision.waiting.permit.is_empty() {
-            return Ok(false);
+            return Ok(waits);
         }
         for resource_type in DOCUMENTS {
             let newest = self.newest_of_type(view.pid, resource_type, view.state.position).await?;
-            if newest.headers.iter().any(|h| !h.deleted && view.decision.waits_for_consent(h)) {
-                return Ok(true);
+            for header in newest.headers.iter().filter(|h| !h.deleted && view.decision.waits_for_consent(h)) {
+                waits = waits.max(if header.has_label(Label::Untold) { Waits::Untold } else { Waits::Told });
             }
         }
-        Ok(false)
+        Ok(waits)
     }
 }
 
 /// Adds the entry of mode `outcome` to a searchset about a person.
-pub(crate) fn add_notice(bundle: &mut BundleWriter, waits: bool, ignored: &[Problem]) {
+pub(crate) fn add_notice(bundle: &mut BundleWriter, waits: Waits, ignored: &[Problem]) {
     let notice = Problem::new(ProblemCode::Informational, "", chassis::release::NOTICE);
     let notice = Problem { severity: Severity::Information, ..notice };
-    let problems: Vec<Problem> =
-        std::iter::once(notice).chain(waits.then(waiting)).chain(ignored.iter().cloned()).collect();
+    let problems: Vec<Problem> = std::iter::once(notice).chain(waiting(waits)).chain(ignored.iter().cloned()).collect();
     add_outcome(bundle, &problems);
 }
 
@@ -52,17 +70,17 @@ pub(crate) fn add_outcome(bundle: &mut BundleWriter, problems: &[Problem]) {
 }
 
 /// 403 for somebody unknown, forbidden or not yours alike; of a document that waits its named receiver is told beside it.
-pub(crate) fn not_available(waits: bool) -> Refusal {
+pub(crate) fn not_available(waits: Waits) -> Refusal {
     let mut refusal = Refusal::forbidden(Problem::new(ProblemCode::Forbidden, "", "not available"));
-    refusal.problems.extend(waits.then(waiting));
+    refusal.problems.extend(waiting(waits));
     refusal
 }
 
 /// All that a named receiver learns before the consent: no number, kind, date, author or id.
-fn waiting() -> Problem {
+fn waiting(waits: Waits) -> Option<Problem> {
     let text = "a document addressed to this organisation waits for the person's consent";
-    let problem = Problem::new(ProblemCode::Informational, "", text).with_rule(WAITING_RULE);
-    Problem { severity: Severity::Information, ..problem }
+    let problem = Problem::new(ProblemCode::Informational, "", text).with_rule(WAITING);
+    (waits != Waits::No).then_some(Problem { severity: Severity::Information, ..problem })
 }
 
 #[cfg(test)]
@@ -71,8 +89,11 @@ mod tests {
 
     #[test]
     fn a_refusal_says_that_a_document_waits_only_where_one_does() {
-        assert_eq!(not_available(false).problems, not_available(true).problems[..1]);
-        assert_eq!(not_available(true).problems[1].rule, WAITING_RULE);
-        assert_eq!((not_available(false).status, not_available(true).status), (403, 403));
+        let none = not_available(Waits::No);
+        for waits in [Waits::Untold, Waits::Told] {
+            let some = not_available(waits);
+            assert_eq!((&some.problems[..1], &some.problems[1].rule[..]), (&none.problems[..], WAITING));
+            assert_eq!((none.status, some.status), (403, 403));
+        }
     }
 }

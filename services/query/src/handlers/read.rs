@@ -13,6 +13,7 @@ use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{ItemKey, LocalId, Pid};
 
+use super::notice::Waits;
 use super::{is_known_version, parse_id, unknown_parameter};
 use crate::Query;
 use crate::release::Looked;
@@ -107,7 +108,7 @@ async fn read_version(
     let item = ItemKey { resource_type, local: id.map_or(LocalId([0; 10]), |id| id.local) };
     if !view.decision.is_permit() {
         let asked = format!("{type_name}/{}", item.local);
-        return Err(query.refuse(&session, &view, asked, Refusal::not_found()).await);
+        return Err(query.refuse(&session, &view, (asked, Waits::No), Refusal::not_found()).await);
     }
     let header = find_version(query, &view, &item, version).await?;
     answer(query, &session, &view, request, form, (item, header)).await.map(actix_web::Either::Left)

@@ -15,7 +15,8 @@ use schemas::header::Header;
 use schemas::vocab::{AccessKind, Action};
 use schemas::{ItemKey, Pid, ResourceId, ResourceType};
 
-use super::{notice, query_text};
+use super::notice::{self, Waits};
+use super::query_text;
 use crate::Query;
 use crate::find::Named;
 use crate::page::{BundleWriter, COUNT, COUNT_MAX, Paging, Scope};
@@ -99,7 +100,7 @@ struct Found {
     total: usize,
     links: Vec<(&'static str, String)>,
     /// A document addressed to the reader waits for the person's consent (R19).
-    waits: bool,
+    waits: Waits,
 }
 
 impl Query {
@@ -118,8 +119,8 @@ impl Query {
         };
         let view = self.view(session, pid, action).await.map_err(|e| self.failed(&e))?;
         if !view.decision.is_permit() {
-            let waits = documents && self.waits(&view).await.map_err(|e| self.failed(&e))?;
-            return Err(self.refuse(session, &view, asked, notice::not_available(waits)).await);
+            let waits = self.waits_if(documents, &view).await?;
+            return Err(self.refuse(session, &view, (asked, waits), notice::not_available(waits)).await);
         }
         Ok(view)
     }
@@ -151,7 +152,7 @@ impl Query {
         let documents = !is_counting(&search) && notice::asks_for_documents(|t| search.covers(t));
         let view = self.view_or_refuse(session, named, Action::Search, (asked, documents)).await?;
         let mut found = self.run(session, &view, &search, (&params, path)).await?;
-        found.waits = documents && self.waits(&view).await.map_err(|e| self.failed(&e))?;
+        found.waits = self.waits_if(documents, &view).await?;
         self.answer_search(session, &view, &search, form, (&params, found)).await
     }
 
@@ -187,7 +188,7 @@ impl Query {
         };
         let (included, commons) = (by_item(&headers), by_item(&commons));
         let page = cut.page.into_iter().cloned().collect();
-        Ok(Found { page, included, commons, total: cut.total, links, waits: false })
+        Ok(Found { page, included, commons, total: cut.total, links, waits: Waits::No })
     }
 
     /// The commons that these headers refer to; they belong to nobody and are no secret.
@@ -217,7 +218,7 @@ impl Query {
             false => found.page.iter().chain(&found.included).cloned().collect(),
         };
         let asked = query_text(search.resource_type.map_or("", ResourceType::as_str), params);
-        let looked = Looked::new(AccessKind::Search, asked, &shown);
+        let looked = Looked { waits: found.waits, ..Looked::new(AccessKind::Search, asked, &shown) };
         let opened = self.release(session, view, looked).await?;
         let total = (search.total != Some(Total::None)).then_some(found.total);
         let mut bundle = BundleWriter::new("searchset", total, &found.links);
