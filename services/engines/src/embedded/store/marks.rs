@@ -121,9 +121,9 @@ impl Marks {
             }
             batches.push(Touched(value.first().copied().unwrap_or_default()));
         }
-        let newest = marks.kept_from + batches.len() as u64 - 1;
-        if newest != marks.batches {
-            return Err(missing(newest + 1));
+        let next = marks.kept_from + batches.len() as u64;
+        if next != marks.batches + 1 {
+            return Err(missing(next));
         }
         for space in [Space::Blobs, Space::Lists] {
             let mut wanted = (marks.kept_from..).zip(&batches).filter(|(_, touched)| touched.has(space));
