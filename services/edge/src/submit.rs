@@ -5,7 +5,7 @@ use chassis::clock::year_of;
 use chassis::entry::draft;
 use chassis::envelope;
 use chassis::http::{Refusal, traceparent_of_current_span};
-use chassis::ledger::Receipt;
+use chassis::ledger::{LedgerError, Receipt};
 use chassis::ports::keys::KeysError;
 use chassis::session::Session;
 use chassis::telemetry::metrics;
@@ -70,7 +70,7 @@ impl Edge {
             false => Bucket::Long,
         };
         let key = self.deps.keys.record_key(pid, bucket).await.map_err(|e| match e {
-            KeysError::NoKey => Refusal::new(410, vec![Problem::new(ProblemCode::NotFound, "", "not available")]),
+            KeysError::NoKey => erased(),
             other => Refusal::unavailable(&other, 5),
         })?;
         let record = envelope::seal_submission(&key, bucket, &submission);
@@ -168,9 +168,17 @@ impl Edge {
     }
 
     async fn append_entry(&self, access: schemas::access::Access) -> Result<Receipt, Refusal> {
-        let (receipt, _) = self.deps.ledger.append(access).await.map_err(|e| Refusal::unavailable(&e, 5))?;
+        let (receipt, _) = self.deps.ledger.append(access).await.map_err(|e| match e {
+            LedgerError::Keys(KeysError::NoKey) => erased(),
+            other => Refusal::unavailable(&other, 5),
+        })?;
         Ok(receipt)
     }
+}
+
+/// The person was erased while the request was under way.
+fn erased() -> Refusal {
+    Refusal::new(410, vec![Problem::new(ProblemCode::NotFound, "", "not available")])
 }
 
 /// One consent or objection among the changes makes it an entry of consenting, wherever it stands.
