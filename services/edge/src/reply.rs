@@ -65,7 +65,7 @@ impl Reply<'_> {
     fn single(&self, written: &Written, change: &Change) -> Parts {
         let mut headers = vec![
             ("etag", format!("W/\"{}\"", written.version)),
-            ("last-modified", fhir::dates::http_date(self.outcome.time)),
+            ("last-modified", chassis::http::http_date(self.outcome.time)),
         ];
         let status = match written.effect {
             Effect::Created => 201,

@@ -113,13 +113,6 @@ fn day_ms(year: i64, month: i64, day: i64) -> Option<i64> {
     Some((era * 146_097 + day_of_era - 719_468) * MS_PER_DAY)
 }
 
-/// IMF-fixdate of RFC 9110, for `Last-Modified`.
-pub fn http_date(ms: i64) -> String {
-    chrono::DateTime::from_timestamp_millis(ms)
-        .map(|t| t.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
-        .unwrap_or_default()
-}
-
 /// `instant` in UTC with milliseconds, as FHIR writes it.
 pub fn instant(ms: i64) -> String {
     chrono::DateTime::from_timestamp_millis(ms)

@@ -30,7 +30,8 @@ struct SelfDescription {
     smart: serde_json::Value,
 }
 
-/// Mounts everything; called once by each worker, on its thread.
+/// Mounts everything; called once by each worker, on its thread. The first pattern that fits takes a path, and each costs a
+/// little: the frequent ones stand first, and leave to the others what begins with `_` or `$`.
 pub(crate) fn configure(cfg: &mut web::ServiceConfig, roles: &Roles) {
     roles.policies.prepare_thread();
     let commons = "Organization|Practitioner|PractitionerRole|Location";
@@ -46,11 +47,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig, roles: &Roles) {
         .service(resource("/fhir/metadata").route(get().to(capability)))
         .service(resource("/.well-known/smart-configuration").route(get().to(smart)))
         .service(resource("/fhir/.well-known/smart-configuration").route(get().to(smart)))
-        .configure(crate::openapi::routes)
         .configure(ledger::configure)
-        .configure(query::configure)
-        .configure(edge::configure)
-        .service(resource(["/fhir", "/fhir/"]).route(query::shared::search_all()).route(edge::shared::bundle()))
         .service(
             resource(format!("/fhir/{{type:{commons}}}"))
                 .route(query::shared::search_commons())
@@ -58,21 +55,25 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig, roles: &Roles) {
                 .route(edge::shared::update_match()),
         )
         .service(
-            resource("/fhir/{type}")
+            resource("/fhir/{type:[^_/][^/]*}")
                 .route(query::shared::search_type())
                 .route(edge::shared::create())
                 .route(edge::shared::update_match()),
         )
         .service(
-            resource("/fhir/{type}/{id}")
+            resource("/fhir/{type}/{id:[^_$/][^/]*}")
                 .route(query::shared::read_one())
                 .route(edge::shared::update())
                 .route(edge::shared::patch())
                 .route(edge::shared::delete()),
         )
+        .service(resource(["/fhir", "/fhir/"]).route(query::shared::search_all()).route(edge::shared::bundle()))
+        .configure(query::configure)
+        .configure(edge::configure)
         .service(resource("/fhir/{type}/{id}/_history").route(query::shared::history_one()))
         .service(resource("/fhir/{type}/{id}/_history/{version}").route(query::shared::read_version()))
-        .service(resource("/fhir/Patient/{id}/{type}").route(query::shared::search_compartment()));
+        .service(resource("/fhir/Patient/{id}/{type}").route(query::shared::search_compartment()))
+        .configure(crate::openapi::routes);
 }
 
 async fn capability(description: web::Data<SelfDescription>) -> Plain {

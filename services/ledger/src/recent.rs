@@ -14,10 +14,16 @@ pub(crate) const WINDOW: usize = 16_384;
 
 /// Ids of the last [`WINDOW`] records of one partition. What it says depends on these records only, so that a restart, a
 /// rebuild and `kiroku check` give the same numbers.
-#[derive(Default)]
 pub(crate) struct Recent {
     order: VecDeque<EntryId>,
     seen: HashMap<EntryId, u32>,
+}
+
+impl Default for Recent {
+    /// With room for all of them: a table that is nearly full of comings and goings is sorted anew again and again.
+    fn default() -> Self {
+        Self { order: VecDeque::with_capacity(WINDOW + 1), seen: HashMap::with_capacity(2 * WINDOW) }
+    }
 }
 
 impl Recent {

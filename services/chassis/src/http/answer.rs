@@ -1,8 +1,10 @@
 //! How bytes leave: [`Answer`] about a person, [`Plain`] about none. Two types, so that the compiler tells them apart.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue, HttpDate};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use bytes::Bytes;
 
@@ -77,6 +79,11 @@ impl Responder for Plain {
         }
         response
     }
+}
+
+/// IMF-fixdate of RFC 9110, for `Last-Modified`. `ms` since 1970.
+pub fn http_date(ms: i64) -> String {
+    HttpDate::from(UNIX_EPOCH + Duration::from_millis(ms.unsigned_abs())).to_string()
 }
 
 /// Tells the compressor to let the body be; the mark is taken off before the answer leaves ([`unmark`]).

@@ -12,7 +12,7 @@ mod server;
 mod tls;
 mod watch;
 
-pub use answer::{FHIR_JSON, Plain};
+pub use answer::{FHIR_JSON, Plain, http_date};
 pub use negotiate::{Negotiation, Prefer, PreferReturn, pretty_json, require_json};
 pub use refusal::{Refusal, parse_type};
 pub use request::{RequestInfo, TraceId, join_trace, traceparent_of_current_span};

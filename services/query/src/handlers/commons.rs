@@ -38,7 +38,7 @@ pub(crate) async fn read(
         true => Plain::fhir(304, Vec::new()),
         false => Plain::fhir(200, form.write(query.open_commons(&header).await?)),
     };
-    Ok(answer.with_header("etag", etag).with_header("last-modified", fhir::dates::http_date(header.last_updated)))
+    Ok(answer.with_header("etag", etag).with_header("last-modified", chassis::http::http_date(header.last_updated)))
 }
 
 /// `GET /fhir/{commons type}?...`

@@ -157,5 +157,5 @@ async fn answer(
         true => Answer::about_person(opened.receipt, 304, Vec::new()),
         false => Answer::about_person(opened.receipt, 200, form.write(resource)),
     };
-    Ok(answer.with_header("etag", etag).with_header("last-modified", fhir::dates::http_date(header.last_updated)))
+    Ok(answer.with_header("etag", etag).with_header("last-modified", chassis::http::http_date(header.last_updated)))
 }
