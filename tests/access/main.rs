@@ -6,6 +6,7 @@ mod certificates;
 mod consent;
 mod entries;
 mod erased;
+mod histories;
 mod input;
 mod limits;
 mod mutated;

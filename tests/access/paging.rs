@@ -18,12 +18,12 @@ fn found(page: &Value) -> Vec<String> {
     matches.map(|resource| format!("{}/{}", text(&resource["resourceType"]), text(&resource["id"]))).collect()
 }
 
-fn link(page: &Value, relation: &str, line: &Line) -> Option<String> {
+pub(crate) fn link(page: &Value, relation: &str, line: &Line) -> Option<String> {
     let link = page["link"].as_array()?.iter().find(|link| link["relation"] == relation)?;
     Some(link["url"].as_str()?.replace(&line.url, ""))
 }
 
-async fn page(line: &Line, token: &str, path: &str) -> Result<Value> {
+pub(crate) async fn page(line: &Line, token: &str, path: &str) -> Result<Value> {
     let reply = line.get(token, path).await?;
     assert_eq!(reply.status, 200, "{path}: {}", reply.text);
     Ok(reply.json())

@@ -6,19 +6,20 @@ use chassis::ports::keys::Secret;
 use chassis::session::Session;
 use fhir::search::SortKey;
 use schemas::{Pid, Problem, ProblemCode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Items on a page unless `_count` says otherwise, and at the most.
 pub(crate) const COUNT: usize = 50;
 pub(crate) const COUNT_MAX: usize = 1000;
 
-/// A place in the answer to one query about one shelf, sealed in links: it holds values of the person.
+/// A place in the answer to one query about one shelf, sealed in links: it holds values of the person. `K` orders the answer.
 #[derive(Serialize, Deserialize, Clone, Debug)]
-struct PageToken {
+struct PageToken<K> {
     /// Position of the shelf when the first page was made: what was written since is not seen.
     #[serde(with = "fixed_width")]
     sequence: u64,
-    key: SortKey,
+    key: K,
     /// The page ends before `key` instead of beginning behind it.
     back: bool,
 }
@@ -68,7 +69,7 @@ impl Scope {
     }
 }
 
-impl PageToken {
+impl<K: Serialize + DeserializeOwned> PageToken<K> {
     /// Sealed and base64url.
     fn seal(&self, key: &Secret, scope: &Scope) -> String {
         use base64::Engine;
@@ -85,15 +86,15 @@ impl PageToken {
 }
 
 /// One way through the answers to one query: where this page begins, how long it is, and as of when.
-pub(crate) struct Paging<'a> {
+pub(crate) struct Paging<'a, K = SortKey> {
     key: &'a Secret,
     scope: Scope,
-    here: Option<PageToken>,
+    here: Option<PageToken<K>>,
     sequence: u64,
     count: usize,
 }
 
-impl<'a> Paging<'a> {
+impl<'a, K: Ord + Clone + Serialize + DeserializeOwned> Paging<'a, K> {
     /// `token` as it came; `position` of the shelf now; `count` items of a page.
     ///
     /// # Errors
@@ -116,8 +117,8 @@ impl<'a> Paging<'a> {
     }
 
     /// Cuts this page out of all that was found. No two keys are the same.
-    pub(crate) fn cut<T>(&self, mut found: Vec<(SortKey, T)>) -> Cut<T> {
-        let by_key = |a: &(SortKey, T), b: &(SortKey, T)| a.0.cmp(&b.0);
+    pub(crate) fn cut<T>(&self, mut found: Vec<(K, T)>) -> Cut<T> {
+        let by_key = |a: &(K, T), b: &(K, T)| a.0.cmp(&b.0);
         let total = found.len();
         // The first page needs only its own items in order.
         let sorted = if self.here.is_none() && (1..total).contains(&self.count) { self.count } else { total };
@@ -136,9 +137,8 @@ impl<'a> Paging<'a> {
                 (start, (start + self.count).min(total))
             }
         };
-        let seal = |key: &SortKey, back| {
-            PageToken { sequence: self.sequence, key: key.clone(), back }.seal(self.key, &self.scope)
-        };
+        let seal =
+            |key: &K, back| PageToken { sequence: self.sequence, key: key.clone(), back }.seal(self.key, &self.scope);
         let next = (from < to && to < total).then(|| seal(&found[to - 1].0, false));
         let previous = (from < to && from > 0).then(|| seal(&found[from].0, true));
         Cut { page: found.drain(from..to).map(|(_, item)| item).collect(), total, next, previous }

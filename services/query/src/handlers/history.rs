@@ -1,4 +1,4 @@
-//! Versions of one item, and of a type within one person. Newest first.
+//! Versions of one item, and of a type within one person. Newest first, in pages that stay as they were when the first was made.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use schemas::{ItemKey, LocalId, Problem, ProblemCode, ResourceType};
 use super::notice::Waits;
 use super::{parse_id, query_text, unknown_parameter};
 use crate::Query;
-use crate::page::{BundleWriter, COUNT, COUNT_MAX};
+use crate::page::{BundleWriter, COUNT, COUNT_MAX, Paging, Scope};
 use crate::release::Looked;
 use crate::view::View;
 
@@ -33,6 +33,7 @@ pub(crate) async fn of_instance(
     let session = query.gate.admit(&request, info)?;
     session.require_scope(&type_name, Interaction::Read)?;
     let asked = format!("{type_name}/{{id}}/_history");
+    let path = format!("{type_name}/{}/_history", urlencoding::encode(&id));
     let window = Window::parse(&params)?;
     let id = parse_id(&id);
     let view = query.view(&session, id.map(|id| id.pid), Action::Read).await.map_err(|e| query.failed(&e))?;
@@ -50,7 +51,7 @@ pub(crate) async fn of_instance(
         let opened = query.release(&session, &view, looked).await?;
         return Err(Refusal::not_found().with_receipt(&opened.receipt));
     }
-    query.answer_history(&session, &view, form, (asked, versions, window)).await
+    query.answer_history(&session, &view, form, (asked, versions, window), (&path, &params)).await
 }
 
 /// `GET /fhir/{type}/_history?patient=...`: the versions of a type within one person.
@@ -67,10 +68,11 @@ pub(crate) async fn of_type(
     session.require_scope(&path, Interaction::Search)?;
     let window = Window::parse(&params)?;
     let named = query.find_person(&session, Some(resource_type), &params).await?;
-    let asked = query_text(&format!("{resource_type}/_history"), &params);
+    let path = format!("{resource_type}/_history");
+    let asked = query_text(&path, &params);
     let view = query.view_or_refuse(&session, named, Action::Search, (asked.clone(), false)).await?;
     let versions = query.versions_of_type(&view, resource_type).await?;
-    query.answer_history(&session, &view, form, (asked, versions, window)).await
+    query.answer_history(&session, &view, form, (asked, versions, window), (&path, &params)).await
 }
 
 /// `GET /fhir/_history`: not kept; an answer is about one person.
@@ -79,15 +81,16 @@ pub(crate) async fn of_system() -> Result<Answer, Refusal> {
     Err(Refusal::not_supported("", text))
 }
 
-/// `_count`, `_since`.
+/// `_count`, `_since`, and the page that a link names.
 struct Window {
     count: usize,
     since: i64,
+    page: Option<String>,
 }
 
 impl Window {
     fn parse(params: &Params) -> Result<Self, Refusal> {
-        let mut window = Self { count: COUNT, since: i64::MIN };
+        let mut window = Self { count: COUNT, since: i64::MIN, page: None };
         for (index, (name, value)) in params.iter().enumerate() {
             let bad = || {
                 Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name.clone(), "this value does not read")])
@@ -95,6 +98,7 @@ impl Window {
             match name.as_str() {
                 "_count" => window.count = value.parse::<usize>().map_err(|_| bad())?.min(COUNT_MAX),
                 "_since" => window.since = fhir::dates::interval(value).ok_or_else(bad)?.0,
+                "_page" => window.page = Some(value.clone()),
                 "_format" | "_pretty" | "patient" | "subject" | "beneficiary" | "_id" => {}
                 _ => return Err(unknown_parameter(index, "histories take `_count` and `_since`")),
             }
@@ -120,7 +124,6 @@ impl Query {
         for header in newest.into_iter().filter(|h| view.decision.filter.admits(h)) {
             all.extend(self.versions(view, Arc::new(header)).await?);
         }
-        all.sort_by_key(|h| (std::cmp::Reverse(h.position), h.item, std::cmp::Reverse(h.version)));
         Ok(all)
     }
 
@@ -130,14 +133,18 @@ impl Query {
         view: &View,
         form: Negotiation,
         (asked, mut versions, window): (String, Vec<Arc<Header>>, Window),
+        (path, params): (&str, &Params),
     ) -> Result<Answer, Refusal> {
-        versions.retain(|h| h.last_updated >= window.since);
-        let total = versions.len();
-        versions.truncate(window.count);
-        let looked = Looked::new(AccessKind::Read, asked, &versions);
+        let scope = Scope::of(session, view.pid, path, params);
+        let here = (view.state.position, window.count);
+        let paging = Paging::open(&self.page_key, scope, window.page.as_deref(), here)?;
+        versions.retain(|h| h.last_updated >= window.since && h.position <= paging.sequence());
+        let cut = paging.cut(versions.into_iter().map(|h| (place_of(&h), h)).collect());
+        let links = cut.links(&self.base_url, path, params);
+        let looked = Looked::new(AccessKind::Read, asked, &cut.page);
         let opened = self.release(session, view, looked).await?;
-        let mut bundle = BundleWriter::new("history", Some(total), &[]);
-        for (header, resource) in versions.iter().zip(&opened.resources) {
+        let mut bundle = BundleWriter::new("history", Some(cut.total), &links);
+        for (header, resource) in cut.page.iter().zip(&opened.resources) {
             let reference = header.reference(view.pid);
             let (method, status) = match (header.deleted, header.version) {
                 (true, _) => ("DELETE", "204"),
@@ -153,4 +160,10 @@ impl Query {
         }
         Ok(Answer::about_person(opened.receipt, 200, form.form(bundle.finish())))
     }
+}
+
+/// Where a version stands in a history: the newest first, then by item. In as many digits as any other, for page tokens.
+fn place_of(header: &Header) -> String {
+    let item = header.item;
+    format!("{:016x}{:02x}{}{:08x}", !header.position, item.resource_type as u8, item.local, !header.version)
 }
