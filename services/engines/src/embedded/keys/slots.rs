@@ -185,3 +185,38 @@ fn unpack_head(bytes: &[u8]) -> Option<Head> {
         check: bytes[40..40 + WRAPPED].try_into().ok()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Head and first slot of the first release, each without the zeros behind it.
+    const GOLDEN: [&str; 2] = [
+        concat!(
+            "9668fccd6b69726f6b65797301000000",
+            "01010101010101010101010101010101",
+            "0200000000000000",
+            "030303030303030303030303030303030303030303030303030303030303",
+            "030303030303030303030303030303030303030303030303030303030303"
+        ),
+        concat!(
+            "8dd0b75302ea07",
+            "04040404040404040404040404040404",
+            "000000000000000000",
+            "050505050505050505050505050505050505050505050505050505050505",
+            "050505050505050505050505050505050505050505050505050505050505"
+        ),
+    ];
+
+    /// Keyrings of earlier releases must open for as long as records are kept.
+    #[test]
+    fn slots_are_written_and_read_as_they_always_were() {
+        let head = Head { keyring: [1; 16], erasures: 2, check: [3; WRAPPED] };
+        let name = Name { subject: [4; 16], kind: Kind::PersonLog, year: 2026 };
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let written = [hex(&pack_head(&head)), hex(&pack(&name, &[5; WRAPPED]))];
+        assert_eq!(written.each_ref().map(|text| text.trim_end_matches('0')), GOLDEN);
+        assert_eq!(unpack_head(&pack_head(&head)), Some(head));
+        assert_eq!(unpack(&pack(&name, &[5; WRAPPED])), Some((name, [5; WRAPPED])));
+    }
+}
