@@ -164,6 +164,10 @@ async fn everything_refuses_what_it_does_not_know_and_counts_without_showing() -
         assert!(!reply.text.contains("canarybird"), "{query}: {}", reply.text);
     }
     assert_eq!(line.get(&doctor, &format!("{path}?_type=Canarybird")).await?.status, 404);
+    let lenient = Ask::get(format!("{path}?canarybird=1&_type=Observation")).header("prefer", "handling=lenient");
+    let lenient = line.ask(&doctor, &lenient).await?.json();
+    let said = &lenient["entry"][7]["resource"]["issue"][1];
+    assert_eq!((&lenient["total"], &said["expression"][0]), (&json!(7), &json!("parameter[0]")), "{lenient}");
     let counted = page(&line, &doctor, &format!("{path}?_count=0&_type=Observation")).await?;
     assert_eq!((&counted["total"], &counted["entry"]), (&json!(7), &Value::Null));
     assert!(link(&counted, "next", &line).is_none());

@@ -31,12 +31,14 @@ struct Limits {
     types: Vec<ResourceType>,
     count: usize,
     page: Option<String>,
+    /// What was left out, for a reader who asked for `handling=lenient`.
+    ignored: Vec<Problem>,
 }
 
 impl Limits {
-    fn parse(params: &Params) -> Result<Self, Refusal> {
-        let (types, count, page) = (Vec::new(), EVERYTHING_MAX, None);
-        let mut limits = Self { start: i64::MIN, end: i64::MAX, since: i64::MIN, types, count, page };
+    fn parse(params: &Params, lenient: bool) -> Result<Self, Refusal> {
+        let (types, count, page, ignored) = (Vec::new(), EVERYTHING_MAX, None, Vec::new());
+        let mut limits = Self { start: i64::MIN, end: i64::MAX, since: i64::MIN, types, count, page, ignored };
         for (index, (name, value)) in params.iter().enumerate() {
             let problem = |text: &str| Refusal::bad_request(vec![Problem::new(ProblemCode::Value, name.clone(), text)]);
             let bad = || problem("this value does not read");
@@ -48,6 +50,15 @@ impl Limits {
                 "_type" => limits.types = value.split(',').map(parse_type).collect::<Result<_, _>>()?,
                 "_page" => limits.page = Some(value.clone()),
                 "_format" | "_pretty" => continue,
+                _ if lenient => {
+                    let text = "left out: $everything does not know this parameter";
+                    limits.ignored.push(Problem::warning(
+                        ProblemCode::NotSupported,
+                        format!("parameter[{index}]"),
+                        text,
+                    ));
+                    continue;
+                }
                 _ => return Err(unknown_parameter(index, "$everything takes start, end, _since, _type, _count")),
             }
             if params[..index].iter().any(|(earlier, _)| earlier == name) {
@@ -78,7 +89,7 @@ pub(crate) async fn of_patient(
 ) -> Result<Answer, Refusal> {
     let session = query.gate.admit(&request, info)?;
     session.require_scope("*", Interaction::Read)?;
-    let limits = Limits::parse(&params)?;
+    let limits = Limits::parse(&params, form.prefer.lenient)?;
     let asked = query_text("Patient/{id}/$everything", &params);
     let named = parse_id(&path).map_or(Named::Nobody, |id| Named::Pid(id.pid));
     let documents = limits.count > 0 && notice::asks_for_documents(|t| limits.covers(t));
@@ -94,7 +105,7 @@ pub(crate) async fn of_patient(
         bundle.entry(&url, resource.as_deref(), ",\"search\":{\"mode\":\"match\"}");
     }
     if limits.count > 0 {
-        notice::add_notice(&mut bundle, waits, &[]);
+        notice::add_notice(&mut bundle, waits, &limits.ignored);
     }
     Ok(Answer::about_person(opened.receipt, 200, form.form(bundle.finish())))
 }
