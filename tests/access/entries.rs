@@ -4,8 +4,9 @@ use anyhow::Result;
 use loadtest::population::Kind;
 use reqwest::Method;
 use schemas::vocab::Category;
+use serde_json::{Value, json};
 use tests::Harness;
-use tests::desk::Ticked;
+use tests::desk::{Ticked, visit_consent};
 use tests::wire::{Ask, Line, count_accesses};
 
 use crate::writing::item;
@@ -56,6 +57,36 @@ async fn every_answer_about_a_person_leaves_exactly_one_entry() -> Result<()> {
         assert_eq!(reply.status, *status, "{}", reply.text);
         assert!(!reply.header("kiroku-receipt").is_empty(), "{}", ask.path);
         assert_eq!(count_accesses(&harness.node).await? - before, 1, "{}", ask.path);
+    }
+    harness.node.stop().await
+}
+
+#[tokio::test]
+async fn consents_of_one_transaction_make_one_entry_and_none_rides_among_records() -> Result<()> {
+    let harness = Harness::start().await?;
+    let citizen = harness.bear(1).await?;
+    harness.open_visit(&harness.clinic, &citizen).await?;
+    let patient = format!("Patient/{}", citizen.patient);
+    let consent = |category: Category| {
+        fhir::consent::to_fhir(&visit_consent(&harness.clinic, &Ticked::categories(&[category])), &patient, &patient)
+    };
+    let post =
+        |record: Value| json!({"request": {"method": "POST", "url": record["resourceType"]}, "resource": record});
+    let own = harness.api.sign_in(&citizen.card).await?;
+    let line = Line::new(&harness.api.url);
+    let record = item(&harness, &citizen, Kind::Laboratory, 1);
+    for (records, status, kind) in [
+        ([consent(Category::Ehr), consent(Category::Med)], 200, "consent"),
+        ([record, consent(Category::Ehr)], 403, "denied"),
+    ] {
+        let entries: Vec<Value> = records.into_iter().map(post).collect();
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+        let before = count_accesses(&harness.node).await?;
+        let reply = harness.send_with_card(&harness.clinic, &citizen, ("/fhir", &bundle)).await?;
+        assert_eq!(reply.status, status, "{}", reply.body);
+        assert_eq!(count_accesses(&harness.node).await? - before, 1, "{kind}");
+        let list = line.get(&own, "/me/accesses?lang=en&_count=1").await?;
+        assert_eq!(list.json()["entries"][0]["kind"], kind, "{}", list.text);
     }
     harness.node.stop().await
 }
