@@ -1,7 +1,8 @@
-//! Chores of the repository: tables that are derived from published definitions, and checks that they are fresh.
+//! Chores of the repository: tables that are derived from published definitions, checks that they are fresh, the shipped build.
 
 mod dictionary;
 mod package;
+mod profiled;
 mod search_params;
 mod shape;
 
@@ -26,6 +27,8 @@ enum Task {
     SearchParams(search_params::Args),
     /// Trains a dictionary for the compression of stored values
     StorageDictionary(dictionary::Args),
+    /// Builds the binary that is shipped, optimised with a profile of its own load
+    Profiled(profiled::Args),
 }
 
 /// How a derived table is made.
@@ -47,5 +50,6 @@ fn main() -> anyhow::Result<()> {
         Task::Shape(derive) => shape::run(&derive),
         Task::SearchParams(args) => search_params::run(&args),
         Task::StorageDictionary(args) => dictionary::run(&args),
+        Task::Profiled(args) => profiled::run(&args),
     }
 }
