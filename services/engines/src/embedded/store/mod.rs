@@ -1,12 +1,14 @@
 //! The embedded store: one generation of the tables in fjall (LSM), in three keyspaces ([`spaces`]).
 
 mod generations;
+mod growing;
 mod key;
 mod marks;
 mod memtables;
 mod once;
 mod spaces;
 mod syncer;
+mod workers;
 
 use std::collections::HashMap;
 use std::path::Path;

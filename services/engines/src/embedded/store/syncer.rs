@@ -1,10 +1,10 @@
-//! What the engine would do under its locks, done from outside every 30 ms: syncs its newest journal (it would do so 64 MB at
-//! once), and frees what was flushed ([`super::memtables`]).
+//! What the engine would do in one piece or under its locks, done from outside in small ones: syncs its newest journal (it would
+//! do so 64 MB at once) and the files that a flush is writing ([`super::growing`]), frees what was flushed ([`super::memtables`]).
 //! The verdict does not wait for it: after power loss the log replays what is missing.
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -13,10 +13,14 @@ use std::time::Duration;
 
 use chassis::ports::store::StoreError;
 
+use super::growing::{Growing, newest};
 use super::memtables::Memtables;
 use super::spaces::{Space, Spaces};
+use super::workers;
 
 const EVERY: Duration = Duration::from_millis(30);
+/// While a flush is writing.
+const SOON: Duration = Duration::from_millis(4);
 
 #[derive(Default)]
 struct Flags {
@@ -36,9 +40,16 @@ impl Syncer {
         let (stop, stopped) = channel();
         let (seen, folder) = (Arc::clone(&flags), folder.to_owned());
         let mut memtables = Space::ALL.map(|space| Memtables::of(spaces.get(space).clone()));
+        let mut growing = Growing::below(&folder)?;
         let thread = std::thread::Builder::new().name("store-sync".into()).spawn(move || {
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+            let mut wait = EVERY;
+            let mut first_turn = true;
+            while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+                if std::mem::take(&mut first_turn) {
+                    workers::stand_back();
+                }
                 memtables.iter_mut().for_each(Memtables::free_unused);
+                wait = if growing.sync() { SOON } else { EVERY };
                 if seen.dirty.swap(false, Ordering::SeqCst)
                     && let Err(e) = sync_newest(&folder)
                 {
@@ -73,25 +84,13 @@ impl Drop for Syncer {
     }
 }
 
-/// The engine numbers its journals `N.jnl`; it syncs one itself before it begins the next.
+/// The engine syncs a journal itself before it begins the next.
 fn sync_newest(folder: &Path) -> io::Result<()> {
-    let mut newest: Option<(u64, PathBuf)> = None;
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let number = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".jnl"));
-        if let Some(number) = number.and_then(|n| n.parse::<u64>().ok())
-            && newest.as_ref().is_none_or(|(n, _)| *n < number)
-        {
-            newest = Some((number, path));
-        }
-    }
-    match newest {
-        Some((_, path)) => match File::open(path) {
-            Ok(file) => file.sync_data(),
-            // Rotated and removed meanwhile: then it was synced.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(e) => Err(e),
-        },
-        None => Ok(()),
+    let Some(path) = newest(folder, ".jnl")? else { return Ok(()) };
+    match File::open(path) {
+        Ok(file) => file.sync_data(),
+        // Rotated and removed meanwhile: then it was synced.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
     }
 }
