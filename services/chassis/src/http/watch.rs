@@ -158,7 +158,7 @@ impl Finish {
         response: ServiceResponse<B>,
         span: &Span,
     ) -> ServiceResponse<EitherBody<B, BoxBody>> {
-        let route = response.request().match_pattern();
+        let route = response.request().match_pattern().map(|pattern| without_expressions(&pattern));
         let mut response = match self.outcome_instead(response.response()) {
             None => response.map_into_left_body(),
             Some(refusal) => {
@@ -230,6 +230,18 @@ impl Finish {
         span.record("status", status.as_u16());
         tracing::debug!(route, status = status.as_u16(), latency_ms = seconds * 1000.0, "request answered");
     }
+}
+
+/// A route as it is told: `/fhir/{type}/{id:[^_$/][^/]*}` is `/fhir/{type}/{id}`. Our expressions hold no braces.
+fn without_expressions(pattern: &str) -> String {
+    let mut parts = pattern.split('{');
+    let mut route = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (variable, rest) = part.split_once('}').unwrap_or((part, ""));
+        let name = variable.split(':').next().unwrap_or_default();
+        route.extend(["{", name, "}", rest]);
+    }
+    route
 }
 
 /// The framework answers 400 to a body that was late or too large inside its own wrappers.
