@@ -23,18 +23,20 @@ pub(crate) fn stand_back() {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::embedded::disk::RealDisk;
+    use crate::embedded::store::{EmbeddedStore, Once, StoreConfig};
 
     #[test]
-    fn the_workers_of_the_engine_stand_back_and_no_other_thread() {
+    fn the_workers_of_an_open_store_stand_back_and_no_other_thread() {
         let folder = tempfile::tempdir().unwrap();
-        let _db = fjall::Database::builder(folder.path()).worker_threads(2).open().unwrap();
-        let lowered = || {
-            stand_back();
-            count_of_lowered()
-        };
+        let once = Once::open(&folder.path().join("once"), 0, Arc::new(RealDisk)).unwrap();
+        let tables = folder.path().join("tables");
+        let _store = EmbeddedStore::open(&tables, StoreConfig::default(), Arc::new(once)).unwrap();
         let started = std::time::Instant::now();
-        while lowered() < 2 {
+        while count_of_lowered() < 2 {
             assert!(started.elapsed().as_secs() < 20, "two workers are lowered soon after they run");
             std::thread::yield_now();
         }
