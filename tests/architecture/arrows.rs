@@ -15,14 +15,14 @@ const LIBRARIES: [&str; 4] = ["domain", "fhir", "policies", "chassis"];
 fn allowed(name: &str) -> Option<Vec<&'static str>> {
     let libraries = || [&["schemas"], &LIBRARIES[..]].concat();
     Some(match name {
-        "schemas" | "fhir-second" => vec![],
+        "schemas" | "fhir-second" | "servers" => vec![],
         "domain" | "policies" | "chassis" => vec!["schemas"],
         "fhir" => vec!["schemas", "fhir-second"],
         "engines" => vec!["schemas", "chassis"],
         "loadtest" => vec!["schemas", "chassis"],
-        "xtask" => vec!["schemas", "fhir", "policies", "chassis", "loadtest"],
-        "kiroku" => [&libraries()[..], &["engines", "loadtest"], &ROLES[..]].concat(),
-        "tests" => [&libraries()[..], &["engines", "loadtest", "kiroku"], &ROLES[..]].concat(),
+        "xtask" => vec!["schemas", "fhir", "policies", "chassis", "loadtest", "servers"],
+        "kiroku" => [&libraries()[..], &["engines", "loadtest", "servers"], &ROLES[..]].concat(),
+        "tests" => [&libraries()[..], &["engines", "loadtest", "kiroku", "servers"], &ROLES[..]].concat(),
         role if ROLES.contains(&role) => libraries(),
         "kiroku-verify" => vec![],
         _ => return None,

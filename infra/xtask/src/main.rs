@@ -1,9 +1,11 @@
-//! Chores of the repository: tables that are derived from published definitions, checks that they are fresh, the shipped build.
+//! Chores of the repository: tables that are derived from published definitions, checks that they are fresh, the shipped build,
+//! the servers that it runs with.
 
 mod dictionary;
 mod package;
 mod profiled;
 mod search_params;
+mod servers;
 mod shape;
 
 use std::path::PathBuf;
@@ -29,6 +31,10 @@ enum Task {
     StorageDictionary(dictionary::Args),
     /// Builds the binary that is shipped, optimised with a profile of its own load
     Profiled(profiled::Args),
+    /// Starts Kafka and Cassandra in a folder and leaves them running
+    Up(servers::Up),
+    /// Ends what `up` has started in a folder
+    Down(servers::Down),
 }
 
 /// How a derived table is made.
@@ -51,5 +57,7 @@ fn main() -> anyhow::Result<()> {
         Task::SearchParams(args) => search_params::run(&args),
         Task::StorageDictionary(args) => dictionary::run(&args),
         Task::Profiled(args) => profiled::run(&args),
+        Task::Up(args) => servers::up(args),
+        Task::Down(args) => servers::down(&args),
     }
 }
