@@ -250,6 +250,34 @@ pub enum Effect {
     None,
 }
 
+/// The answer to a submission, from the projector that decided it to the edge where somebody waits.
+#[derive(Clone, PartialEq, Debug, Encode, Decode)]
+pub enum Verdict {
+    /// Of a shelf: the outcome as it stands in the log.
+    #[n(0)]
+    Outcome(#[n(0)] Outcome),
+    /// The same key was used before for another request: 422.
+    #[n(1)]
+    KeyReused,
+    /// Of topic `identity`: the person that the identifiers belong to (born now, or known from an earlier try).
+    #[n(2)]
+    Identity(#[n(0)] Pid),
+    /// Of topic `identity`: an identifier belongs to another person.
+    #[n(3)]
+    IdentityRefused(#[n(0)] Problem),
+}
+
+/// One record of topic `verdict`.
+#[derive(Clone, PartialEq, Debug, Encode, Decode)]
+pub struct VerdictRecord {
+    #[n(0)]
+    pub submission: SubmissionId,
+    /// Nonce, ciphertext, tag of the CBOR of [`Verdict`], under the platform's verdict key.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub sealed: Vec<u8>,
+}
+
 /// One record of topic `identity`: identifiers are unique because one partition decides them one after the other. It holds
 /// no identifier in clear and is not sealed.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -260,6 +288,9 @@ pub struct IdentityRecord {
     pub client: ClientId,
     #[n(2)]
     pub event: IdentityEvent,
+    /// As [`Envelope::reply_to`]; absent means 0.
+    #[n(3)]
+    pub reply_to: Option<u16>,
 }
 
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]

@@ -1,7 +1,6 @@
 //! A person whose keys were destroyed is like somebody nobody knows, and stops nobody else's records.
 
 use anyhow::{Result, ensure};
-use chassis::ports::keys::Keys;
 use loadtest::population::Kind;
 use reqwest::Method;
 use tests::Harness;
@@ -19,7 +18,7 @@ async fn an_erased_person_is_like_nobody_and_a_search_of_them_finds_nothing() ->
     let path = format!("/fhir/Observation/{id}");
     ensure!(line.get(&doctor, &path).await?.status == 200, "it is there before");
 
-    harness.node.engine.embedded_keys().destroy_person(citizen.pid).await?;
+    harness.node.engine.keys.destroy_person(citizen.pid).await?;
     assert_eq!(line.get(&doctor, &path).await?.status, 404);
     let search = async |pid: schemas::Pid| line.get(&doctor, &format!("/fhir/Observation?patient={pid}")).await;
     let (erased, unknown) = (search(citizen.pid).await?, search(stranger).await?);
@@ -51,7 +50,7 @@ async fn erasing_a_person_while_records_of_them_come_in_holds_up_nobody() -> Res
         tokio::spawn(async move { line.ask(&system, &ask).await })
     };
     let coming: Vec<_> = (0..40).map(write).collect();
-    harness.node.engine.embedded_keys().destroy_person(citizen.pid).await?;
+    harness.node.engine.keys.destroy_person(citizen.pid).await?;
     for one in coming {
         let answer = one.await??;
         // Written before, taken and never decided, or refused: each is an answer, and none is an error of the server.

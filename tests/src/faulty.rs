@@ -9,7 +9,7 @@ use engines::embedded::Config;
 use engines::embedded::disk::FaultyDisk;
 use kiroku::Node;
 use kiroku::api::Api;
-use kiroku::node::engine_config;
+use kiroku::engine::embedded_config;
 
 use crate::Harness;
 
@@ -31,7 +31,7 @@ impl Harness {
     /// Stops the node and starts another on the same folder.
     pub async fn restart(mut self, change: impl FnOnce(&mut Config)) -> Result<Self> {
         let settings = Settings { data: self.node.settings.data.clone(), ..self.node.settings.clone() };
-        let mut config = engine_config(&settings);
+        let mut config = embedded_config(&settings);
         change(&mut config);
         // A node on a failed disk cannot close in order; it must start again all the same.
         drop(self.node.stop().await);
@@ -75,7 +75,7 @@ impl Harness {
 impl Paused {
     /// Starts a node on the folder again.
     pub async fn resume(self) -> Result<Harness> {
-        let config = engine_config(&self.settings);
+        let config = embedded_config(&self.settings);
         let node = start_again(&self.settings, &config).await?;
         let api = Api::new(&node.url);
         let (population, insurer, [clinic, other_clinic, pharmacy]) = self.rest;

@@ -1,6 +1,8 @@
 //! The harness: a real node on a fresh folder, a registry with example facilities, clients over real HTTP.
 
 pub mod canary;
+#[cfg(feature = "distributed")]
+pub mod cluster;
 pub mod desk;
 pub mod faulty;
 pub mod program;

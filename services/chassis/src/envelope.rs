@@ -24,8 +24,9 @@ fn append(pid: Pid, envelope: &Envelope) -> Append {
     Append { topic: topic_of(pid), shard, value: Bytes::from(codec::encode(envelope)) }
 }
 
-/// Seals a submission under a fresh data key, wrapped under the record key of `bucket`.
-pub fn seal_submission(key: &RecordKey, bucket: Bucket, submission: &Submission) -> Append {
+/// Seals a submission under a fresh data key, wrapped under the record key of `bucket`. Its verdict is waited for at `reply_to`
+/// ([`crate::verdicts::Verdicts::address`]).
+pub fn seal_submission(key: &RecordKey, bucket: Bucket, submission: &Submission, reply_to: u16) -> Append {
     let (data_key, wrapped) = key.wrap_data_key();
     let sealed = crypto::seal(&data_key, &submission.id.0, &codec::compress(&codec::encode(submission)));
     let wrapped_key = [&bucket.to_bytes()[..], &wrapped].concat();
@@ -34,7 +35,7 @@ pub fn seal_submission(key: &RecordKey, bucket: Bucket, submission: &Submission)
         pid: submission.pid,
         shard: submission.pid.shard(),
         submission: submission.id,
-        reply_to: 0,
+        reply_to,
         wrapped_key,
         sealed,
     };

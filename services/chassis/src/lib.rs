@@ -9,6 +9,7 @@ pub mod entry;
 pub mod envelope;
 pub mod http;
 pub mod ledger;
+pub mod owned;
 pub mod ports;
 pub mod registry;
 pub mod release;

@@ -2,9 +2,8 @@
 
 use chassis::http::Refusal;
 use chassis::session::Session;
-use chassis::verdicts::Verdict;
 use fhir::json::Node;
-use schemas::submission::{Command, IdentityEvent, IdentityRecord};
+use schemas::submission::{Command, IdentityEvent, IdentityRecord, Verdict};
 use schemas::{LocalId, Pid, Problem, ProblemCode};
 
 use crate::Edge;
@@ -33,6 +32,7 @@ impl Edge {
             submission: id.submission.derived("birth"),
             client: session.caller.client.clone(),
             event: IdentityEvent::Birth { pid: Pid::random(), identifiers, patient: local },
+            reply_to: Some(self.deps.verdicts.address()),
         };
         let pid = match self.submit_identity(record).await? {
             Some(Verdict::Identity(pid)) => pid,
@@ -67,6 +67,7 @@ impl Edge {
             submission: id.submission.derived("identifiers"),
             client: session.caller.client.clone(),
             event: IdentityEvent::AddIdentifiers { pid, identifiers: new, patient: local },
+            reply_to: Some(self.deps.verdicts.address()),
         };
         match self.submit_identity(record).await? {
             Some(Verdict::Identity(_)) => Ok(true),

@@ -9,12 +9,13 @@ use chassis::ledger::{LedgerError, Receipt};
 use chassis::ports::keys::KeysError;
 use chassis::session::Session;
 use chassis::telemetry::metrics;
-use chassis::verdicts::Verdict;
 use policies::Decision;
 use schemas::access::AccessOutcome;
 use schemas::consent::{ConsentStatus, ConsentType};
 use schemas::header::{Bucket, ItemVersion};
-use schemas::submission::{Author, Change, Command, IdentityRecord, Op, Outcome, OutcomeResult, Submission, Written};
+use schemas::submission::{
+    Author, Change, Command, IdentityRecord, Op, Outcome, OutcomeResult, Submission, Verdict, Written,
+};
 use schemas::vocab::{AccessKind, Action, Label, Topic};
 use schemas::{Pid, Problem, ProblemCode, SubmissionId, codec};
 
@@ -73,7 +74,7 @@ impl Edge {
             KeysError::NoKey => erased(),
             other => Refusal::unavailable(&other, 5),
         })?;
-        let record = envelope::seal_submission(&key, bucket, &submission);
+        let record = envelope::seal_submission(&key, bucket, &submission, self.deps.verdicts.address());
         let verdict = self.deps.verdicts.wait_for(submission.id);
         self.deps.log.append(record).await.map_err(|e| Refusal::unavailable(&e, 5))?;
         match tokio::time::timeout(self.deps.verdict_timeout, verdict).await {

@@ -1,3 +1,7 @@
 //! Engines behind the ports of `chassis`. Linked only by the binary and by tests.
 
+#[cfg(feature = "distributed")]
+pub mod cql;
 pub mod embedded;
+#[cfg(feature = "distributed")]
+pub mod kafka;

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::Node;
 use crate::commands::{backup, check, data_flag, load, manual, rebuild, registry, restore};
+use crate::engine;
 
 /// A national health record.
 #[derive(Parser)]
@@ -59,6 +60,10 @@ enum Command {
     /// Make a data folder out of a backup, with the newest erasure journal.
     #[command(long_about = manual::RESTORE)]
     Restore(restore::Args),
+    /// Make the topics of the distributed engine, and say what is wrong with those that exist.
+    Topics,
+    /// Bring keyspaces and tables of the distributed engine up to what this program needs.
+    Schema,
     /// Start everything in a fresh folder, tell the story of one person over real HTTP, and keep serving.
     Demo(crate::demo::Options),
 }
@@ -124,6 +129,16 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Restore(args) => {
             let settings = settings_of(cli.config, flags, args.data.as_ref())?;
             runtime()?.block_on(restore::run(args, &settings))
+        }
+        Command::Topics => {
+            let settings = settings_of(cli.config, flags, None)?;
+            runtime()?.block_on(engine::make_topics(&settings))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Schema => {
+            let settings = settings_of(cli.config, flags, None)?;
+            runtime()?.block_on(engine::make_schema(&settings))?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Demo(options) => match runtime()?.block_on(crate::demo::run(options, cli.config, flags))? {
             true => Ok(ExitCode::SUCCESS),

@@ -5,6 +5,7 @@ mod app;
 pub mod cli;
 pub mod commands;
 pub mod demo;
+pub mod engine;
 pub mod node;
 pub mod openapi;
 

@@ -21,19 +21,20 @@ use chassis::telemetry::health::Readiness;
 use chassis::telemetry::metrics;
 use chassis::verdicts::Verdicts;
 use edge::Edge;
-use engines::embedded::{self, Embedded};
+use engines::embedded;
 use policies::{Bundle, Policies};
 use projector::Projector;
 use query::Query;
 use schemas::Purpose;
 
 use crate::app;
+use crate::engine::Engine;
 
 /// A running node. [`Node::stop`] ends it in order; a node that is dropped or killed loses nothing that it acknowledged.
 pub struct Node {
     pub settings: Settings,
     pub url: String,
-    pub engine: Arc<Embedded>,
+    pub engine: Arc<Engine>,
     pub store: Arc<dyn Store>,
     pub registry: Arc<Registry>,
     pub policies: Arc<Policies>,
@@ -41,16 +42,6 @@ pub struct Node {
     ledger: Arc<ledger::Handle>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     running: Running,
-}
-
-/// The embedded engine's settings out of the process's.
-pub fn engine_config(settings: &Settings) -> embedded::Config {
-    let mut config = embedded::Config::new(&settings.data);
-    config.erasure_journal.clone_from(&settings.erasure_journal);
-    config.key_encryption_key.clone_from(&settings.key_encryption_key_file);
-    config.partitions = settings.partitions;
-    config.store.cache_bytes = settings.store.cache_bytes;
-    config
 }
 
 /// The policy bundle: the one inside the binary, or a signed one from disk.
@@ -78,24 +69,24 @@ pub fn load_policies(settings: &Settings) -> Result<Arc<Policies>> {
 impl Node {
     /// Starts the node. Returns when it answers.
     pub async fn start(mut settings: Settings) -> Result<Self> {
-        let engine = Arc::new(embedded::open(&engine_config(&settings))?);
-        Self::start_on(&mut settings, engine).await
+        let engine = Engine::open(&settings).await?;
+        Self::start_on(&mut settings, Arc::new(engine)).await
     }
 
     /// [`Node::start`] on an engine of one's own settings: a disk with faults, small segments.
     pub async fn start_with_engine(mut settings: Settings, config: &embedded::Config) -> Result<Self> {
-        let engine = Arc::new(embedded::open(config)?);
-        Self::start_on(&mut settings, engine).await
+        let engine = Engine::embedded(Arc::new(embedded::open(config)?));
+        Self::start_on(&mut settings, Arc::new(engine)).await
     }
 
-    async fn start_on(settings: &mut Settings, engine: Arc<Embedded>) -> Result<Self> {
+    async fn start_on(settings: &mut Settings, engine: Arc<Engine>) -> Result<Self> {
         settings.http.listen = fixed_address(&settings.http.listen)?;
         let parts = Parts::open(settings, engine).await?;
         let projector = match settings.has(Role::Projector) {
             true => Some(Arc::new(parts.projector().await?)),
             false => None,
         };
-        let ledger = Arc::new(parts.ledger().await?);
+        let ledger = Arc::new(parts.ledger(settings).await?);
         let readiness = Readiness::default();
         let roles = app::Roles {
             edge: web::Data::from(parts.edge(settings).await?),
@@ -113,8 +104,8 @@ impl Node {
             projector.clone(),
             ledger.clone(),
         ));
-        let Parts { url, engine, store, registry, policies, heartbeat, .. } = parts;
-        let tasks = vec![heartbeat, watch];
+        let Parts { url, engine, store, registry, policies, heartbeat, verdicts, .. } = parts;
+        let tasks = vec![heartbeat, watch, tokio::spawn(verdicts.follow())];
         Ok(Self {
             settings: settings.clone(),
             url,
@@ -152,19 +143,25 @@ impl Node {
             ledger.stop().await;
         }
         let closed = engine.close().await;
-        // HTTP workers are threads that cannot be joined; they drop what they serve with a little after the server has ended.
-        let let_go = async {
-            while Arc::strong_count(&engine) + Arc::strong_count(&store) > 2 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        if tokio::time::timeout(LET_GO, let_go).await.is_err() {
-            tracing::warn!("the node has stopped, and something still holds its data folder");
+        if !engine.is_shared() {
+            wait_until_let_go(&engine, &store).await;
         }
         // The tables first: their threads end before the lock of the folder is given back.
         drop(store);
         drop(engine);
-        Ok(closed?)
+        closed
+    }
+}
+
+/// HTTP workers are threads that cannot be joined; they drop what they serve with a little after the server has ended.
+async fn wait_until_let_go(engine: &Arc<Engine>, store: &Arc<dyn Store>) {
+    let let_go = async {
+        while Arc::strong_count(engine) + Arc::strong_count(store) > 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    if tokio::time::timeout(LET_GO, let_go).await.is_err() {
+        tracing::warn!("the node has stopped, and something still holds its data folder");
     }
 }
 
@@ -177,7 +174,7 @@ const WATCHED_EVERY: Duration = Duration::from_secs(1);
 /// Keeps `/health/ready` true to what runs.
 async fn watch(
     readiness: Readiness,
-    engine: Arc<Embedded>,
+    engine: Arc<Engine>,
     registry: Arc<Registry>,
     projector: Option<Arc<Projector>>,
     ledger: Arc<ledger::Handle>,
@@ -188,7 +185,7 @@ async fn watch(
     loop {
         tick.tick().await;
         let states = [
-            engine.embedded_log().check_writable().is_ok(),
+            engine.log.check_writable().is_ok(),
             !registry.is_stale(),
             projector.as_ref().is_none_or(|p| p.is_running()),
             ledger.is_running(),
@@ -200,7 +197,7 @@ async fn watch(
 /// What the roles share.
 struct Parts {
     url: String,
-    engine: Arc<Embedded>,
+    engine: Arc<Engine>,
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     policies: Arc<Policies>,
@@ -213,7 +210,7 @@ struct Parts {
 }
 
 impl Parts {
-    async fn open(settings: &Settings, engine: Arc<Embedded>) -> Result<Self> {
+    async fn open(settings: &Settings, engine: Arc<Engine>) -> Result<Self> {
         let listen: SocketAddr = settings.http.listen.parse().context("http.listen")?;
         let url = settings.public_url(listen);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -226,7 +223,11 @@ impl Parts {
         let mint = Mint::open(&*engine.keys, clock.clone(), &url).await?;
         let per_second = settings.limits.requests_per_second_per_client;
         let gate = Gate::new(Verifier::new(mint.clone()), registry.clone(), clock.clone(), per_second);
-        let (policies, verdicts, gate) = (load_policies(settings)?, Arc::default(), Arc::new(gate));
+        let (policies, gate) = (load_policies(settings)?, Arc::new(gate));
+        let verdicts = Arc::new(match engine.is_shared() {
+            true => Verdicts::among_others(engine.log.clone(), &*engine.keys).await?,
+            false => Verdicts::default(),
+        });
         Ok(Self { url, engine, store, registry, policies, verdicts, ledger_port, mint, gate, clock, heartbeat })
     }
 
@@ -242,7 +243,7 @@ impl Parts {
         Ok(Projector::start(deps).await?)
     }
 
-    async fn ledger(&self) -> Result<ledger::Handle> {
+    async fn ledger(&self, settings: &Settings) -> Result<ledger::Handle> {
         let deps = ledger::Deps {
             log: self.engine.log.clone(),
             store: self.store.clone(),
@@ -251,6 +252,7 @@ impl Parts {
             policies: self.policies.clone(),
             gate: self.gate.clone(),
             clock: self.clock.clone(),
+            numbers: settings.has(Role::Ledger),
             base_url: format!("{}/fhir", self.url),
         };
         Ok(ledger::start(deps).await?)

@@ -165,7 +165,9 @@ impl Follower {
 fn may_pass(error: &ListError) -> bool {
     matches!(
         error,
-        ListError::Log(LogError::Io(_))
+        // Another process numbers the same entries, in the same way: its heads are read and it goes on from there.
+        ListError::Diverged
+            | ListError::Log(LogError::Io(_))
             | ListError::Store(StoreError::NotWritable(_) | StoreError::Io(_))
             | ListError::Keys(_)
     )

@@ -23,11 +23,14 @@ use std::time::Duration;
 
 use chassis::clock::Clock;
 use chassis::ledger::{Ledger, facility_shard};
+use chassis::owned::{Open, OwnedTasks};
 use chassis::ports::keys::{Job, Keys, Ticket};
 use chassis::ports::log::Log;
 use chassis::ports::store::Store;
 use chassis::session::Gate;
 use chassis::shelves::Shelves;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use policies::Policies;
 use schemas::access::AccessList;
 use schemas::vocab::Topic;
@@ -52,6 +55,8 @@ pub struct Deps {
     pub policies: Arc<Policies>,
     pub gate: Arc<Gate>,
     pub clock: Arc<dyn Clock>,
+    /// Whether this process numbers entries; one that only shows lists does not.
+    pub numbers: bool,
     /// Base of the URLs in FHIR answers, without a slash at the end: `https://host/fhir`.
     pub base_url: String,
 }
@@ -66,6 +71,9 @@ pub struct ListDeps {
 /// How long a reader waits for the newest entries to be numbered. After that the list is shown as far as it is.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
+/// Between two looks at what another process numbers.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
 /// The role's state, shared by all workers; must be in the app as `web::Data<LedgerRole>`.
 pub struct LedgerRole {
     pub(crate) reader: Reader,
@@ -76,23 +84,25 @@ pub struct LedgerRole {
     pub(crate) gate: Arc<Gate>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) base_url: String,
-    progress: HashMap<u16, Progress>,
+    progress: ProgressOf,
 }
+
+/// How far the partitions are numbered that this process numbers.
+type ProgressOf = Arc<Mutex<HashMap<u16, Progress>>>;
 
 /// The running role: one task for each owned partition of topic `access`.
 pub struct Handle {
     role: Arc<LedgerRole>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: OwnedTasks,
 }
 
 /// Starts numbering, and makes the state that the routes need.
 pub async fn start(deps: Deps) -> Result<Handle, ListError> {
     let guard = Guard::new(&*deps.keys).await?;
-    let (mut tasks, mut progress) = (Vec::new(), HashMap::new());
-    for partition in deps.log.owned(Topic::Access) {
-        let follower = Follower::open(deps.log.clone(), deps.store.clone(), guard.clone(), partition).await?;
-        progress.insert(partition, follower.progress());
-        tasks.push(tokio::spawn(follower.run()));
+    let progress = ProgressOf::default();
+    let mut tasks = OwnedTasks::default();
+    if deps.numbers {
+        tasks.follow(&*deps.log, Topic::Access, opener(&deps, &guard, &progress)).await?;
     }
     let role = Arc::new(LedgerRole {
         reader: Reader::new(deps.store.clone(), deps.keys.clone(), guard),
@@ -108,6 +118,19 @@ pub async fn start(deps: Deps) -> Result<Handle, ListError> {
     Ok(Handle { role, tasks })
 }
 
+/// How a partition is taken over.
+fn opener(deps: &Deps, guard: &Guard, progress: &ProgressOf) -> Open<ListError> {
+    let (log, store, guard, progress) = (deps.log.clone(), deps.store.clone(), guard.clone(), progress.clone());
+    Arc::new(move |partition| {
+        let (log, store, guard, progress) = (log.clone(), store.clone(), guard.clone(), progress.clone());
+        Box::pin(async move {
+            let follower = Follower::open(log, store, guard, partition).await?;
+            progress.lock().insert(partition, follower.progress());
+            Ok::<BoxFuture<'static, ()>, _>(Box::pin(follower.run()))
+        })
+    })
+}
+
 impl Handle {
     /// For `web::Data::from`.
     pub fn role(&self) -> Arc<LedgerRole> {
@@ -116,23 +139,13 @@ impl Handle {
 
     /// True while every owned partition is being numbered; a role that lost one is not ready.
     pub fn is_running(&self) -> bool {
-        self.tasks.iter().all(|task| !task.is_finished())
+        self.tasks.is_running()
     }
 
     /// Stops all tasks; when it returns none of them holds log, tables or keys any more. What they had not written is read again
     /// from the log at the next start.
     pub async fn stop(&mut self) {
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
-        for task in self.tasks.iter_mut().filter(|task| !task.is_finished()) {
-            // An error says that it was aborted.
-            let _ = task.await;
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        self.tasks.stop().await;
     }
 }
 
@@ -146,14 +159,28 @@ impl LedgerRole {
         };
         let partition = self.log.partition_of(Topic::Access, shard);
         let end = self.log.end(Topic::Access, partition).await?;
-        let Some(progress) = self.progress.get(&partition) else {
-            return Ok(follow::read_checkpoint(&*self.shelves.store, partition).await? >= end);
-        };
+        // A process that lost the partition has dropped its end of the progress: then another one numbers.
+        let ours = self.progress.lock().get(&partition).filter(|progress| progress.next.has_changed().is_ok()).cloned();
+        let Some(progress) = ours else { return self.numbered_elsewhere(partition, end).await };
         let mut next = progress.next.clone();
         if *next.borrow() < end {
             progress.hurry.notify_one();
             let _ = tokio::time::timeout(CATCH_UP, next.wait_for(|next| *next >= end)).await;
         }
         Ok(*next.borrow() >= end)
+    }
+
+    /// Asks the tables until another process has numbered up to `end`, at most [`CATCH_UP`].
+    async fn numbered_elsewhere(&self, partition: u16, end: u64) -> Result<bool, ListError> {
+        let deadline = tokio::time::Instant::now() + CATCH_UP;
+        loop {
+            if follow::read_checkpoint(&*self.shelves.store, partition).await? >= end {
+                return Ok(true);
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Ok(false);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 }

@@ -3,13 +3,14 @@
 
 use chassis::ports::log::{LogError, Record};
 use chassis::ports::store::{Batch, Store, Table};
-use chassis::verdicts::Verdict;
-use schemas::submission::{IdentifierHash, IdentityEvent, IdentityRecord};
+use chassis::verdicts::Told;
+use schemas::submission::{IdentifierHash, IdentityEvent, IdentityRecord, Verdict};
 use schemas::vocab::Topic;
 use schemas::{LocalId, Pid, Problem, ProblemCode, SubmissionId, codec};
 use std::collections::HashMap;
 
-use crate::partition::{checkpoint_row, read_checkpoint};
+use crate::partition::RETRY;
+use crate::records::{checkpoint_row, read_checkpoint};
 use crate::rows::row;
 use crate::{Deps, ProjectorError};
 
@@ -34,9 +35,18 @@ impl Identity {
     }
 
     pub(crate) async fn run(mut self) {
-        match self.follow().await {
-            Err(ProjectorError::Log(LogError::Closed)) | Ok(()) => {}
-            Err(error) => tracing::error!(%error, "projection of identities stopped"),
+        loop {
+            match self.follow().await {
+                Err(ProjectorError::Log(LogError::Closed)) | Ok(()) => return,
+                Err(error) if error.may_pass() => {
+                    tracing::warn!(%error, "projection of identities starts again");
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "projection of identities stopped");
+                    return;
+                }
+            }
         }
     }
 
@@ -48,19 +58,21 @@ impl Identity {
                 self.deps.log.wait_for(Topic::Identity, 0, self.next).await?;
                 continue;
             };
-            self.next = last.offset + 1;
+            let next = last.offset + 1;
             let (batches, verdicts, born) = fold(&*self.deps.store, &records).await?;
             // Keys before the index: whoever finds the person finds the keys.
             for pid in born {
                 self.deps.keys.create_person(pid).await?;
             }
             self.deps.store.apply(batches).await?;
-            verdicts.iter().for_each(|(id, verdict)| self.deps.verdicts.give(*id, verdict));
+            // Only now: after a failure the same records are folded again, which changes nothing where they were applied.
+            self.next = next;
+            self.deps.verdicts.give_all(verdicts).await;
         }
     }
 }
 
-type Folded = (Vec<Batch>, Vec<(SubmissionId, Verdict)>, Vec<Pid>);
+type Folded = (Vec<Batch>, Vec<Told>, Vec<Pid>);
 
 /// Rows, verdicts and newborn persons of some records, in order.
 pub(crate) async fn fold(store: &dyn Store, records: &[Record]) -> Result<Folded, ProjectorError> {
@@ -88,7 +100,8 @@ pub(crate) async fn fold(store: &dyn Store, records: &[Record]) -> Result<Folded
             None if stranger => Verdict::IdentityRefused(taken()),
             None => Verdict::Identity(pid),
         };
-        if verdict == Verdict::Identity(pid) && earlier_try.is_none() {
+        // A repeat after a write that failed half way brings the identifiers that are missing.
+        if verdict == Verdict::Identity(pid) && earlier_try.is_none_or(|earlier| earlier == pid) {
             let holder = Holder { pid, submission: identity.submission };
             // Identifiers that are known keep the Patient that brought them.
             let new: Vec<_> = new_identifiers(store, &fresh, identifiers).await?;
@@ -96,7 +109,7 @@ pub(crate) async fn fold(store: &dyn Store, records: &[Record]) -> Result<Folded
             batches.push(index_batch(record.offset, &new, holder, patient));
             born.extend(birth.then_some(pid));
         }
-        verdicts.push((identity.submission, verdict));
+        verdicts.push(Told { reply_to: identity.reply_to.unwrap_or(0), submission: identity.submission, verdict });
     }
     Ok((batches, verdicts, born))
 }

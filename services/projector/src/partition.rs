@@ -1,20 +1,21 @@
 //! One partition of topic `person` or `commons`, projected live.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chassis::envelope;
 use chassis::http::join_trace;
-use chassis::ports::keys::KeysError;
-use chassis::ports::log::{Append, Record};
-use chassis::ports::store::{Batch, Table};
-use chassis::shelves::{ShelfError, Shelves};
-use chassis::verdicts::Verdict;
-use schemas::submission::{Envelope, EnvelopeKind, Outcome, OutcomeResult, Submission};
+use chassis::ports::log::{Append, LogError, Record};
+use chassis::ports::store::Batch;
+use chassis::shelves::Shelves;
+use chassis::verdicts::Told;
+use schemas::submission::{Envelope, EnvelopeKind, Outcome, Submission, Verdict};
 use schemas::vocab::Topic;
-use schemas::{Pid, Problem, ProblemCode, SubmissionId, codec};
+use schemas::{SubmissionId, codec};
 use tracing::{Instrument, Span};
 
-use crate::rows::{TICKET, build_rows, row};
+use crate::records::{checkpoint_row, open_submission, read_checkpoint, read_verdict, replay_one, unless_erased};
+use crate::rows::{TICKET, build_rows};
 use crate::work::Work;
 use crate::{Deps, ProjectorError, policy};
 
@@ -22,6 +23,9 @@ use crate::{Deps, ProjectorError, policy};
 const BATCH: usize = 256;
 /// Records read at once.
 const READ: usize = 1024;
+
+/// After a failure that may pass.
+pub(crate) const RETRY: Duration = Duration::from_millis(500);
 
 /// What became of an open submission.
 enum Decided {
@@ -53,16 +57,31 @@ impl Partition {
     pub(crate) async fn run(mut self) {
         self.deps.policies.prepare_thread();
         loop {
-            if let Err(error) = self.step().await {
-                match error {
-                    ProjectorError::Log(chassis::ports::log::LogError::Closed) => return,
-                    error => {
-                        tracing::error!(topic = %self.topic, partition = self.partition, %error, "projection stopped");
-                        return;
+            match self.step().await {
+                Ok(()) => {}
+                Err(ProjectorError::Log(LogError::Closed)) => return,
+                Err(error) if error.may_pass() => {
+                    tracing::warn!(topic = %self.topic, partition = self.partition, %error, "projection starts again");
+                    tokio::time::sleep(RETRY).await;
+                    while let Err(error) = self.start_again().await {
+                        tracing::warn!(topic = %self.topic, partition = self.partition, %error, "no checkpoint can be read");
+                        tokio::time::sleep(RETRY).await;
                     }
+                }
+                Err(error) => {
+                    tracing::error!(topic = %self.topic, partition = self.partition, %error, "projection stopped");
+                    return;
                 }
             }
         }
+    }
+
+    /// Forgets what is only in memory: after a failure, or beside another process that projects, the log says what holds.
+    async fn start_again(&mut self) -> Result<(), ProjectorError> {
+        self.next = read_checkpoint(&self.deps, self.topic, self.partition).await?;
+        self.open.clear();
+        self.open_ids.clear();
+        Ok(())
     }
 
     /// Reads what is new; at the end of the log decides what is open; with nothing open waits.
@@ -77,21 +96,48 @@ impl Partition {
         }
         let mut outcomes = Vec::new();
         for record in records {
-            self.next = record.offset + 1;
-            let envelope: Envelope = codec::decode("envelope", &record.value)
-                .map_err(|source| ProjectorError::Record { topic: self.topic, offset: record.offset, source })?;
-            match envelope.kind {
-                EnvelopeKind::Submission => {
-                    self.open_ids.entry(envelope.submission).or_insert(record.offset);
-                    self.open.insert(record.offset, (record, envelope));
-                }
-                EnvelopeKind::Outcome if self.open_ids.contains_key(&envelope.submission) => outcomes.push(envelope),
-                // Of our own making and applied already, or a second outcome: the first one in log order won.
-                EnvelopeKind::Outcome => {}
+            let Some((_, envelope)) = self.take_in(record)? else { continue };
+            // Another outcome is a second one: the first in log order won.
+            if self.open_ids.contains_key(&envelope.submission) {
+                outcomes.push(envelope);
             }
         }
         if !outcomes.is_empty() {
             self.apply_outcomes(outcomes).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves on behind a record: keeps a submission as open, hands an outcome out with its offset.
+    fn take_in(&mut self, record: Record) -> Result<Option<(u64, Envelope)>, ProjectorError> {
+        self.next = record.offset + 1;
+        let envelope: Envelope = codec::decode("envelope", &record.value).map_err(|source| ProjectorError::Record {
+            topic: self.topic,
+            offset: record.offset,
+            source,
+        })?;
+        match envelope.kind {
+            EnvelopeKind::Submission => {
+                self.open_ids.entry(envelope.submission).or_insert(record.offset);
+                self.open.insert(record.offset, (record, envelope));
+                Ok(None)
+            }
+            EnvelopeKind::Outcome => Ok(Some((record.offset, envelope))),
+        }
+    }
+
+    /// Reads up to the outcomes that were just appended: each must be the first of its submission in log order. An earlier one
+    /// says that another process decides here.
+    async fn read_back(&mut self, own: &HashMap<SubmissionId, u64>) -> Result<(), ProjectorError> {
+        let Some(last) = own.values().max() else { return Ok(()) };
+        while self.next <= *last {
+            for record in self.deps.log.read(self.topic, self.partition, self.next, READ).await? {
+                let Some((offset, envelope)) = self.take_in(record)? else { continue };
+                let is_earlier = own.get(&envelope.submission).is_some_and(|own| offset < *own);
+                if is_earlier || self.open_ids.contains_key(&envelope.submission) {
+                    return Err(ProjectorError::Overtaken { topic: self.topic, partition: self.partition });
+                }
+            }
         }
         Ok(())
     }
@@ -107,7 +153,8 @@ impl Partition {
             let Some(batch) = replay_one(&shelves, &mut work, &submitted, &envelope).await? else { continue };
             batches.push(batch);
         }
-        self.write(batches).await
+        self.write(batches).await?;
+        Ok(())
     }
 
     /// Decides open submissions in log order.
@@ -115,32 +162,39 @@ impl Partition {
         let shelves = self.shelves.clone();
         let mut work = Work::new(&shelves);
         let mut decided: Vec<(Submission, Outcome)> = Vec::new();
-        let mut verdicts: Vec<(SubmissionId, Verdict)> = Vec::new();
+        let mut verdicts: Vec<Told> = Vec::new();
         let mut batches = Vec::new();
         let mut appends = Vec::new();
         for _ in 0..BATCH {
             let Some((offset, (record, envelope))) = self.open.pop_first() else { break };
             self.open_ids.remove(&envelope.submission);
             let Some(submission) = open_submission(&shelves, &envelope).await? else { continue };
+            let told = |verdict| Told { reply_to: envelope.reply_to, submission: envelope.submission, verdict };
             let span = span_of(&submission);
             let one = self.decide_one(&mut work, &decided, &submission, (offset, record.time)).instrument(span).await;
             match unless_erased(one)? {
                 None => {}
-                Some(Decided::Before(outcome)) => verdicts.push((submission.id, repeated(&submission, outcome))),
+                Some(Decided::Before(outcome)) => verdicts.push(told(repeated(&submission, outcome))),
                 Some(Decided::Now(outcome, append, batch)) => {
                     appends.push(append);
                     batches.push(batch);
-                    verdicts.push((submission.id, Verdict::Outcome(outcome.clone())));
+                    verdicts.push(told(Verdict::Outcome(outcome.clone())));
                     decided.push((submission, outcome));
                 }
             }
         }
-        // INVARIANT: outcome durable, then rows, then verdict: what a client was told survives, and can be read at once.
+        // INVARIANT: outcome durable and the first of its submission, then rows, then verdict: what a client was told survives,
+        // can be read at once, and is what every other process reads out of the log.
         if !appends.is_empty() {
-            self.deps.log.append_all(appends).await?;
+            let places = self.deps.log.append_all(appends).await?;
+            let own =
+                decided.iter().zip(places).map(|((submission, _), place)| (submission.id, place.offset)).collect();
+            self.read_back(&own).await?;
         }
-        self.write(batches).await?;
-        verdicts.iter().for_each(|(id, verdict)| self.deps.verdicts.give(*id, verdict));
+        if self.write(batches).await?.contains(&false) {
+            return Err(ProjectorError::Overtaken { topic: self.topic, partition: self.partition });
+        }
+        self.deps.verdicts.give_all(verdicts).await;
         Ok(())
     }
 
@@ -195,17 +249,16 @@ impl Partition {
         read_verdict(shelves, submission.pid, submission.id).await
     }
 
-    /// Applies rows and moves the checkpoint up to the oldest submission that is still open.
-    async fn write(&mut self, mut batches: Vec<Batch>) -> Result<(), ProjectorError> {
+    /// Applies rows and moves the checkpoint up to the oldest submission that is still open. For each batch, whether it was new.
+    async fn write(&mut self, mut batches: Vec<Batch>) -> Result<Vec<bool>, ProjectorError> {
         if batches.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let lower_bound = self.open.first_key_value().map_or(self.next, |(offset, _)| *offset);
         if let Some(last) = batches.last_mut() {
             last.rows.push(checkpoint_row(self.topic, self.partition, lower_bound));
         }
-        self.deps.store.apply(batches).await?;
-        Ok(())
+        Ok(self.deps.store.apply(batches).await?)
     }
 }
 
@@ -217,86 +270,6 @@ fn span_of(submission: &Submission) -> Span {
     span
 }
 
-/// Opens a submission; `None` where the person's keys were destroyed.
-pub(crate) async fn open_submission(
-    shelves: &Shelves,
-    envelope: &Envelope,
-) -> Result<Option<Submission>, ProjectorError> {
-    let damaged = |e| ProjectorError::Shelf(ShelfError::row(Table::Submission, e));
-    let bucket = envelope::submission_bucket(envelope).map_err(damaged)?;
-    match shelves.keys.record_key(envelope.pid, bucket).await {
-        Ok(key) => Ok(Some(envelope::open_submission(&TICKET, &key, envelope).map_err(damaged)?)),
-        Err(KeysError::NoKey) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Rows of a submission whose outcome stands in the log; `None` where the person's keys were destroyed.
-pub(crate) async fn replay_one(
-    shelves: &Shelves,
-    work: &mut Work<'_>,
-    submitted: &Envelope,
-    outcome: &Envelope,
-) -> Result<Option<Batch>, ProjectorError> {
-    let Some(submission) = open_submission(shelves, submitted).await? else { return Ok(None) };
-    let replayed = async {
-        let secret = shelves.header_secret(outcome.pid, schemas::header::Bucket::Long).await?;
-        let outcome = envelope::open_verdict(&secret, outcome.submission, &outcome.sealed)
-            .map_err(|e| ProjectorError::Shelf(ShelfError::row(Table::Verdict, e)))?;
-        build_rows(shelves, work, &submission, &outcome).await
-    };
-    unless_erased(replayed.await)
-}
-
-/// `None` where the keys were destroyed while the submission was worked on: of an erased person nothing more is written, and
-/// the others go on.
-fn unless_erased<T>(result: Result<T, ProjectorError>) -> Result<Option<T>, ProjectorError> {
-    match result {
-        Err(ProjectorError::Keys(KeysError::NoKey) | ProjectorError::Shelf(ShelfError::Keys(KeysError::NoKey))) => {
-            Ok(None)
-        }
-        other => other.map(Some),
-    }
-}
-
-/// The outcome in the verdict row of a submission.
-pub(crate) async fn read_verdict(
-    shelves: &Shelves,
-    pid: Pid,
-    id: SubmissionId,
-) -> Result<Option<Outcome>, ProjectorError> {
-    let Some(sealed) = shelves.store.get(Table::Verdict, &pid.0, &id.0).await? else { return Ok(None) };
-    let secret = shelves.header_secret(pid, schemas::header::Bucket::Long).await?;
-    let outcome = envelope::open_verdict(&secret, id, &sealed)
-        .map_err(|e| ProjectorError::Shelf(ShelfError::row(Table::Verdict, e)))?;
-    Ok(Some(outcome))
-}
-
 fn repeated(submission: &Submission, outcome: Outcome) -> Verdict {
     if outcome.request_hash == submission.request_hash { Verdict::Outcome(outcome) } else { Verdict::KeyReused }
-}
-
-fn checkpoint_key(topic: Topic, partition: u16) -> Vec<u8> {
-    [topic.as_str().as_bytes(), b"/", &partition.to_be_bytes()].concat()
-}
-
-pub(crate) fn checkpoint_row(topic: Topic, partition: u16, next: u64) -> chassis::ports::store::Row {
-    let key = checkpoint_key(topic, partition);
-    row(Table::Checkpoint, b"projector", key.into(), next.to_be_bytes().to_vec().into())
-}
-
-/// First offset that may not be in the tables yet.
-pub(crate) async fn read_checkpoint(deps: &Deps, topic: Topic, partition: u16) -> Result<u64, ProjectorError> {
-    let value = deps.store.get(Table::Checkpoint, b"projector", &checkpoint_key(topic, partition)).await?;
-    Ok(value.and_then(|v| v.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
-}
-
-/// What is said of a submission on which the rules themselves failed.
-pub(crate) fn internal() -> OutcomeResult {
-    let problem = Problem::new(
-        ProblemCode::Exception,
-        "",
-        "the server failed on this record; it is kept and its operator was told",
-    );
-    OutcomeResult::Refused(vec![problem.with_rule("internal")])
 }

@@ -14,7 +14,7 @@ use schemas::vocab::Action;
 use schemas::{ItemKey, Problem, ProblemCode, ResourceType};
 
 use crate::ProjectorError;
-use crate::partition::internal;
+use crate::records::internal;
 use crate::work::Work;
 
 /// Gathers the facts and decides. A panic in the rules refuses this record and no other.

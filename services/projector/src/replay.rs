@@ -10,7 +10,7 @@ use schemas::submission::{Envelope, EnvelopeKind};
 use schemas::vocab::Topic;
 use schemas::{SubmissionId, codec};
 
-use crate::partition::{checkpoint_row, replay_one};
+use crate::records::{checkpoint_row, open_submission, replay_one};
 use crate::rows::TICKET;
 use crate::work::Work;
 use crate::{Deps, ProjectorError, identity, policy};
@@ -170,7 +170,7 @@ async fn compare_one(
     checked: &mut Checked,
 ) -> Result<(), ProjectorError> {
     let mut work = Work::new(shelves);
-    let Some(submission) = crate::partition::open_submission(shelves, submitted).await? else {
+    let Some(submission) = open_submission(shelves, submitted).await? else {
         checked.erased += 1;
         return Ok(());
     };

@@ -114,7 +114,7 @@ fn sealed() -> Vec<Format> {
     };
     let record_key = || RecordKey::from_secret(key());
     let asked = || submission(commands().swap_remove(1).1);
-    let sent = envelope::seal_submission(&record_key(), BUCKET, &asked()).value.to_vec();
+    let sent = envelope::seal_submission(&record_key(), BUCKET, &asked(), 0).value.to_vec();
     let opens_submission = move |bytes: &[u8]| {
         let ticket = Ticket::for_job(Job::Operate);
         let open = |envelope: &Envelope| envelope::open_submission(&ticket, &record_key(), envelope).ok();

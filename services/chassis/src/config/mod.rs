@@ -1,9 +1,12 @@
 //! Settings: defaults, then a TOML file, then the environment (`KIROKU__HTTP__LISTEN`), then flags. A key that nobody knows
 //! is an error that names it. The table of all keys is generated from this module ([`table_markdown`]).
 
+mod engine;
 mod keys;
 mod settings;
+mod words;
 
+pub use engine::{CqlSettings, EngineKind, EngineSettings, KafkaSettings};
 pub use keys::{Key, env_name, keys, table_markdown};
 pub use settings::{
     ClientCertificates, HttpSettings, LimitSettings, LogSettings, PolicySettings, QuerySettings, Role, Settings,

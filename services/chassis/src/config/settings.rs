@@ -4,22 +4,24 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use super::engine::{EngineKind, EngineSettings};
+use super::words::words;
 
 /// All settings of one process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     pub data: PathBuf,
-    #[serde(deserialize_with = "roles")]
+    #[serde(deserialize_with = "words")]
     pub roles: Vec<Role>,
     pub partitions: u16,
     pub erasure_journal: Option<PathBuf>,
     pub key_encryption_key_file: Option<PathBuf>,
     pub verdict_timeout_ms: u64,
+    pub engine: EngineSettings,
     pub http: HttpSettings,
     pub tls: TlsSettings,
     pub log: LogSettings,
@@ -41,6 +43,7 @@ impl Default for Settings {
             erasure_journal: None,
             key_encryption_key_file: None,
             verdict_timeout_ms: 10_000,
+            engine: EngineSettings::default(),
             http: HttpSettings::default(),
             tls: TlsSettings::default(),
             log: LogSettings::default(),
@@ -87,6 +90,14 @@ impl Settings {
             }
             if self.tls.client_ca.is_none() {
                 return refuse("tls.client_ca", "must be set when client certificates are asked for");
+            }
+        }
+        if self.engine.kind == EngineKind::Distributed {
+            if self.engine.kafka.brokers.is_empty() {
+                return refuse("engine.kafka.brokers", "must name at least one broker for the distributed engine");
+            }
+            if self.engine.cql.nodes.is_empty() {
+                return refuse("engine.cql.nodes", "must name at least one node for the distributed engine");
             }
         }
         if self.http.connections_max == 0 {
@@ -233,35 +244,4 @@ impl Default for QuerySettings {
 pub struct PolicySettings {
     pub bundle: Option<PathBuf>,
     pub public_key_file: Option<PathBuf>,
-}
-
-/// A list in the file; words separated by commas in the environment and in flags.
-fn roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Role>, D::Error> {
-    use serde::de::value::{Error as PlainError, StrDeserializer};
-    use serde::de::{Error, IntoDeserializer};
-
-    struct Roles;
-    impl<'de> Visitor<'de> for Roles {
-        type Value = Vec<Role>;
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("roles: edge, projector, query, ledger")
-        }
-        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-            words
-                .map(|word| {
-                    let word: StrDeserializer<'_, PlainError> = word.into_deserializer();
-                    Role::deserialize(word).map_err(E::custom)
-                })
-                .collect()
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            let mut out = Vec::new();
-            while let Some(role) = seq.next_element()? {
-                out.push(role);
-            }
-            Ok(out)
-        }
-    }
-    deserializer.deserialize_any(Roles)
 }

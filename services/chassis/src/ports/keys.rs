@@ -138,11 +138,13 @@ pub enum PlatformKey {
     Authority,
     /// Signs access tokens (seed of the signing key).
     Token,
+    /// Seals verdicts on their way between processes.
+    Verdict,
 }
 
 impl PlatformKey {
-    pub const ALL: [PlatformKey; 6] =
-        [Self::Index, Self::Commons, Self::Receipt, Self::Page, Self::Authority, Self::Token];
+    pub const ALL: [PlatformKey; 7] =
+        [Self::Index, Self::Commons, Self::Receipt, Self::Page, Self::Authority, Self::Token, Self::Verdict];
 }
 
 /// The keyring.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use schemas::ids::partition_of;
 use schemas::vocab::Topic;
+use tokio::sync::watch;
 
 /// A record to append. The partition follows from `shard`.
 #[derive(Clone, Debug)]
@@ -83,8 +84,14 @@ pub trait Log: Send + Sync {
         partition_of(shard, self.partitions(topic))
     }
 
-    /// Partitions that this process owns (may project). The embedded log: all.
-    fn owned(&self, topic: Topic) -> Vec<u16> {
-        (0..self.partitions(topic)).collect()
+    /// An error while appends are known to fail: the node says that it is not ready.
+    fn check_writable(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    /// Partitions of `topic` that this process owns (may project), and each change of that. Two processes may think for a while
+    /// that they own the same one. The embedded log: all, for ever.
+    fn ownership(&self, topic: Topic) -> watch::Receiver<Vec<u16>> {
+        watch::channel((0..self.partitions(topic)).collect()).1
     }
 }

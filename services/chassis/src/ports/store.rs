@@ -144,7 +144,9 @@ pub trait Store: Send + Sync {
     /// Makes all that was applied so far survive a crash.
     async fn sync(&self) -> Result<(), StoreError>;
 
-    /// Every row of a table in (partition, key) order, for `check` and `rebuild`; from behind `after` (partition, key).
+    /// Every row of a table, for `check` and `rebuild`; from behind `after` (partition, key). The rows of a partition come
+    /// together, in key order; the order of partitions is the engine's own, the same at each scan of each generation (of a
+    /// table that is only read by the whole key, the order of rows is).
     async fn scan(&self, table: Table, after: Option<(Bytes, Bytes)>, limit: usize) -> Result<Vec<Row>, StoreError>;
 
     /// Removes a whole partition of a table (expiry of a year of accesses; erasure).

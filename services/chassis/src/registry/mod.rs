@@ -108,16 +108,20 @@ impl Registry {
         Ok(places)
     }
 
-    /// Writes a heartbeat now and then every 5 s, until the handle is aborted or the registry is dropped. Only the owner of the
-    /// partition may call it: a heartbeat says "nothing newer exists".
+    /// Writes a heartbeat now and then every 5 s while this process owns the partition, until the handle is aborted or the
+    /// registry is dropped: a heartbeat says "nothing newer exists".
     pub fn start_heartbeat(self: &Arc<Self>) -> JoinHandle<()> {
         let registry = Arc::downgrade(self);
+        let owned = self.inner.log.ownership(Topic::Authority);
         tokio::spawn(async move {
             let mut every = tokio::time::interval(HEARTBEAT);
             every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 every.tick().await;
                 let Some(registry) = registry.upgrade() else { return };
+                if owned.borrow().is_empty() {
+                    continue;
+                }
                 match registry.inner.append(&[AuthorityEvent::Heartbeat]).await {
                     Ok(_) => {}
                     Err(RegistryError::Log(LogError::Closed)) => return,

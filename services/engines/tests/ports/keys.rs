@@ -1,4 +1,4 @@
-//! The contract of the keyring, and what only the embedded one must do.
+//! The contract of the keyring, and what only the embedded one must do (`cql.rs`: what only the one on CQL must).
 
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
@@ -20,10 +20,10 @@ use crate::harness::{NOW, copy_folder, engine_config};
 type Damage = fn(&Path);
 
 /// A value that tells two record keys apart without showing them.
-fn print(key: &RecordKey) -> [u8; 32] {
+pub(crate) fn print(key: &RecordKey) -> [u8; 32] {
     *key.header_key(&Ticket::for_job(Job::Operate))
 }
-fn log_print(key: &LogKey) -> [u8; 32] {
+pub(crate) fn log_print(key: &LogKey) -> [u8; 32] {
     *key.entry_key(&EntryId([1; 16]))
 }
 
@@ -109,7 +109,7 @@ async fn callers_at_once_get_one_key(keys: Arc<dyn Keys>) {
     assert_eq!(seen.len(), 1);
 }
 
-async fn contract(keys: Arc<dyn Keys>) {
+pub(crate) async fn contract(keys: Arc<dyn Keys>) {
     a_person_has_keys_of_their_own_from_the_first_day(&*keys).await;
     log_keys_follow_from_year_to_year_and_not_back(&*keys).await;
     keys_of_the_platform_stay_the_same_and_differ(&*keys).await;

@@ -23,7 +23,7 @@ async fn offsets_are_dense_and_records_read_back(log: &dyn Log) {
         .unwrap();
     let places: Vec<_> = appended.iter().map(|a| (a.partition, a.offset)).collect();
     assert_eq!(places, [(0, 0), (2, 0), (0, 1), (0, 0)]);
-    assert!(appended.iter().all(|a| a.time == NOW));
+    assert!(appended.iter().all(|a| a.time > 0));
     let values: Vec<_> = read_all(log, Topic::Person, 0).await.unwrap().iter().map(|r| r.value.clone()).collect();
     assert_eq!(values, ["a", "c"]);
     assert_eq!(log.read(Topic::Identity, 0, 0, 1).await.unwrap()[0].value, "");
@@ -133,7 +133,7 @@ async fn random_appends_and_reads_agree_with_a_model(log: &dyn Log, seed: u64, s
     }
 }
 
-async fn contract(log: Arc<dyn Log>) {
+pub(crate) async fn contract(log: Arc<dyn Log>) {
     offsets_are_dense_and_records_read_back(&*log).await;
     reading_at_or_behind_the_end_is_empty_and_unknown_partitions_are_errors(&*log).await;
     a_waiter_wakes_when_its_record_is_durable(Arc::clone(&log)).await;

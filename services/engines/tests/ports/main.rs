@@ -1,9 +1,16 @@
-//! One contract test per port, passed by the twin and by the embedded engine; faults and damage of the embedded one.
+//! One contract test per port, passed by the twin and by every engine; faults and damage of the embedded one. Those of
+//! Kafka and CQL need real servers (`servers.rs`).
 
+#[cfg(feature = "distributed")]
+mod cql;
 mod damage;
 mod faults;
 mod harness;
+#[cfg(feature = "distributed")]
+mod kafka;
 mod keys;
 mod kill;
 mod log;
+#[cfg(feature = "distributed")]
+mod servers;
 mod store;

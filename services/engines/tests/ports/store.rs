@@ -1,4 +1,4 @@
-//! The contract of the store, and what only the embedded one must do.
+//! The contract of the store, and what only the embedded one must do (`cql.rs`: what only the one on CQL must).
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -12,12 +12,12 @@ use engines::embedded::{Embedded, open};
 
 use crate::harness::{Dice, NOW, copy_folder, engine_config};
 
-fn row(table: Table, partition: &[u8], key: &[u8], value: &[u8]) -> Row {
+pub(crate) fn row(table: Table, partition: &[u8], key: &[u8], value: &[u8]) -> Row {
     let bytes = Bytes::copy_from_slice;
     Row { table, partition: bytes(partition), key: bytes(key), value: bytes(value) }
 }
 
-fn batch(subject: &[u8], position: u64, rows: Vec<Row>) -> Batch {
+pub(crate) fn batch(subject: &[u8], position: u64, rows: Vec<Row>) -> Batch {
     Batch { subject: Bytes::copy_from_slice(subject), stream: "person", position, rows }
 }
 
@@ -66,17 +66,39 @@ async fn ranges_stay_within_partition_and_table(store: &dyn Store) {
     assert!(store.range(Table::Header, b"none", b"", b"", 9).await.unwrap().rows.is_empty());
 }
 
-async fn a_scan_gives_every_row_in_order_of_partition_and_key(store: &dyn Store) {
+/// Every row of a table, in steps.
+pub(crate) async fn scan_all(store: &dyn Store, table: Table, step: usize) -> Vec<Row> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let some = store.scan(Table::Version, after.clone(), 5).await.unwrap();
-        let Some(last) = some.last() else { break };
+        let some = store.scan(table, after.clone(), step).await.unwrap();
+        assert!(some.len() <= step);
+        let Some(last) = some.last() else { return all };
         after = Some((last.partition.clone(), last.key.clone()));
         all.extend(some);
     }
-    assert_eq!(all.len(), 36);
+}
+
+async fn a_scan_gives_every_row_once_and_a_partition_together_in_order_of_its_keys(store: &dyn Store) {
+    for table in [Table::Version, Table::Body] {
+        let all = scan_all(store, table, 5).await;
+        assert_eq!(all.len(), 36);
+        assert!(all.iter().all(|r| r.table == table && r.value == [&r.partition[..], b"/", &r.key].concat()));
+        let mut seen = std::collections::HashSet::new();
+        for partition in all.chunk_by(|a, b| a.partition == b.partition) {
+            assert!(seen.insert(&partition[0].partition), "a partition comes in one piece");
+            assert!(partition.windows(2).all(|w| w[0].key < w[1].key));
+        }
+        for step in [1, 7, 36, 100] {
+            assert_eq!(scan_all(store, table, step).await, all, "the same order at each scan");
+        }
+    }
+}
+
+/// What the engines in one process give beyond the contract.
+async fn a_scan_of_this_engine_is_in_order_of_partitions_too(store: &dyn Store) {
+    let all = scan_all(store, Table::Version, 5).await;
+    assert!(!all.is_empty());
     assert!(all.windows(2).all(|w| (&w[0].partition, &w[0].key) < (&w[1].partition, &w[1].key)));
-    assert!(all.iter().all(|r| r.table == Table::Version && r.value == [&r.partition[..], b"/", &r.key].concat()));
 }
 
 async fn a_dropped_partition_is_gone_and_its_neighbours_stay(store: &dyn Store) {
@@ -134,17 +156,17 @@ async fn random_batches_agree_with_a_model(store: &dyn Store, seed: u64) {
     }
 }
 
-async fn contract(store: Arc<dyn Store>) {
+pub(crate) async fn contract(store: Arc<dyn Store>) {
     a_batch_is_applied_once_and_in_order(&*store).await;
     ranges_stay_within_partition_and_table(&*store).await;
-    a_scan_gives_every_row_in_order_of_partition_and_key(&*store).await;
+    a_scan_gives_every_row_once_and_a_partition_together_in_order_of_its_keys(&*store).await;
     a_dropped_partition_is_gone_and_its_neighbours_stay(&*store).await;
     once_is_true_for_the_first_caller_until_it_expires(store.clone()).await;
     random_batches_agree_with_a_model(&*store, 3).await;
     store.sync().await.unwrap();
 }
 
-async fn generations_contract(generations: &dyn Generations) {
+pub(crate) async fn generations_contract(generations: &dyn Generations) {
     assert_eq!(generations.live(), 1);
     let one = generations.open(1).await.unwrap();
     one.apply(vec![batch(b"p", 1, vec![row(Table::State, b"p", b"", b"old")])]).await.unwrap();
@@ -166,6 +188,7 @@ async fn generations_contract(generations: &dyn Generations) {
 async fn the_twin_keeps_the_contract() {
     let store = Arc::new(MemoryStore::new());
     contract(store.clone()).await;
+    a_scan_of_this_engine_is_in_order_of_partitions_too(&*store).await;
     generations_contract(&MemoryGenerations::new()).await;
     store.fail_next_apply(1);
     let one = || vec![batch(b"f", 1, Vec::new())];
@@ -177,7 +200,9 @@ async fn the_twin_keeps_the_contract() {
 async fn the_embedded_store_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let engine = open(&engine_config(folder.path())).unwrap();
-    contract(engine.generations.open(7).await.unwrap()).await;
+    let store = engine.generations.open(7).await.unwrap();
+    contract(store.clone()).await;
+    a_scan_of_this_engine_is_in_order_of_partitions_too(&*store).await;
     generations_contract(&*engine.generations).await;
 }
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use chassis::config::Settings;
+use chassis::config::{EngineKind, Settings};
 use engines::embedded::{self, Embedded, EngineError};
 
 pub(crate) use say::{Bar, print, print_json, warn};
@@ -22,11 +22,14 @@ pub(crate) use say::{Bar, print, print_json, warn};
 /// Opens the data folder of the settings. A folder that does not exist is made only if `make` says so: a misspelt path must
 /// not look like an empty registry.
 pub fn open_folder(settings: &Settings, make: bool) -> Result<Arc<Embedded>> {
+    if settings.engine.kind == EngineKind::Distributed {
+        bail!("this command works on a data folder; on the distributed engine it is not there yet");
+    }
     let data = &settings.data;
     if !make && !data.join("format").exists() {
         bail!("`{}` is no data folder of kiroku (it holds no file `format`); name one with --data", data.display());
     }
-    match embedded::open(&crate::node::engine_config(settings)) {
+    match embedded::open(&crate::engine::embedded_config(settings)) {
         Ok(engine) => Ok(Arc::new(engine)),
         Err(EngineError::Locked(path)) => Err(locked(&path)),
         Err(error) => Err(error).with_context(|| format!("opening the data folder `{}`", data.display())),

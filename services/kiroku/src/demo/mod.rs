@@ -6,6 +6,8 @@ mod file;
 mod oversight;
 mod print;
 mod resources;
+#[cfg(feature = "distributed")]
+mod servers;
 mod step;
 mod story;
 mod world;
@@ -33,6 +35,10 @@ pub struct Options {
     /// Address to listen on; a free port of 127.0.0.1 by default
     #[arg(long)]
     listen: Option<String>,
+    /// On the distributed engine: on the servers that the settings name, or on a broker and a database started from their jars
+    #[cfg(feature = "distributed")]
+    #[arg(long, value_name = "KIND", value_parser = ["embedded", "distributed"], default_value = "embedded")]
+    engine: String,
     /// End after the story: 0 if every step held, 1 if not
     #[arg(long)]
     exit: bool,
@@ -58,11 +64,37 @@ pub async fn run(options: Options, file: Option<PathBuf>, flags: Vec<(String, St
         return Ok(true);
     }
     let folder = prepare_folder(options.data.clone())?;
+    #[cfg(feature = "distributed")]
+    let (_servers, flags) = servers_of(&folder, &options, file.clone(), flags).await?;
     let settings = settings(&folder, &options, file, flags)?;
     let guard = telemetry::init(&settings.log, &settings.telemetry)?;
+    #[cfg(feature = "distributed")]
+    servers::prepare(&settings).await?;
     let held = play(&folder, &options, settings).await?;
     guard.flush();
     Ok(held)
+}
+
+/// The servers of a demo on the distributed engine, if it started some, and the settings by which it reaches them.
+#[cfg(feature = "distributed")]
+async fn servers_of(
+    folder: &Path,
+    options: &Options,
+    file: Option<PathBuf>,
+    mut flags: Vec<(String, String)>,
+) -> Result<(Option<::servers::Cluster>, Vec<(String, String)>)> {
+    if options.engine != "distributed" {
+        return Ok((None, flags));
+    }
+    let named = settings(folder, options, file, flags.clone())?;
+    let mut cluster = None;
+    if named.engine.kafka.brokers.is_empty() {
+        let (started, reached) = servers::start(folder).await?;
+        cluster = Some(started);
+        flags.extend(reached);
+    }
+    flags.extend(servers::names_of_its_own(&random_name()?));
+    Ok((cluster, flags))
 }
 
 async fn play(folder: &Path, options: &Options, settings: Settings) -> Result<bool> {

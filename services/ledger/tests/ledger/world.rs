@@ -161,6 +161,7 @@ impl World {
             policies: POLICIES.clone(),
             gate: Arc::new(gate),
             clock: shared,
+            numbers: true,
             base_url: "https://kiroku.example/fhir".into(),
         };
         let handle = ledger::start(deps).await.unwrap();

@@ -94,7 +94,7 @@ pub(super) fn hashes() -> Vec<IdentifierHash> {
 }
 
 pub(super) fn identity(event: IdentityEvent) -> IdentityRecord {
-    IdentityRecord { submission: SUBMISSION, client: "system-1".into(), event }
+    IdentityRecord { submission: SUBMISSION, client: "system-1".into(), event, reply_to: None }
 }
 
 pub(super) fn events() -> Vec<(&'static str, AuthorityEvent)> {

@@ -26,7 +26,9 @@ use zeroize::Zeroizing;
 
 use self::cache::Cache;
 use self::ring::Ring;
-use self::slots::{Kind, Name};
+#[cfg(feature = "distributed")]
+pub(crate) use self::ring::{check_name, is_personal, random_key};
+pub(crate) use self::slots::{Kind, Name};
 use crate::embedded::disk::{Disk, create_private, sync_folder};
 use crate::embedded::error::{At, EngineError};
 
@@ -50,15 +52,15 @@ pub struct EmbeddedKeys {
 }
 
 /// A log key is derived at most so many years ahead.
-const MAX_YEARS: u16 = 150;
+pub(crate) const MAX_YEARS: u16 = 150;
 /// Subject of keys that belong to no person.
-const PLATFORM: [u8; 16] = [0; 16];
+pub(crate) const PLATFORM: [u8; 16] = [0; 16];
 
 fn facility_subject(organisation: &str) -> [u8; 16] {
     sha256(organisation.as_bytes())[..16].try_into().expect("16 of 32 bytes")
 }
 
-fn bucket_name(pid: Pid, bucket: Bucket) -> Name {
+pub(crate) fn bucket_name(pid: Pid, bucket: Bucket) -> Name {
     let year = match bucket {
         Bucket::Long => 0,
         Bucket::Year(year) => year,
@@ -97,7 +99,7 @@ impl EmbeddedKeys {
     }
 }
 
-fn log_subject(list: &AccessList) -> ([u8; 16], Kind) {
+pub(crate) fn log_subject(list: &AccessList) -> ([u8; 16], Kind) {
     match list {
         AccessList::Person(pid) => (pid.0, Kind::PersonLog),
         AccessList::Facility(organisation) => (facility_subject(&organisation.0), Kind::FacilityLog),
@@ -156,7 +158,7 @@ impl Keys for EmbeddedKeys {
 }
 
 /// Stored numbers of the platform's keys.
-fn platform_number(key: PlatformKey) -> u16 {
+pub(crate) fn platform_number(key: PlatformKey) -> u16 {
     match key {
         PlatformKey::Index => 1,
         PlatformKey::Commons => 2,
@@ -164,40 +166,56 @@ fn platform_number(key: PlatformKey) -> u16 {
         PlatformKey::Page => 4,
         PlatformKey::Authority => 5,
         PlatformKey::Token => 6,
+        PlatformKey::Verdict => 7,
     }
 }
 
 /// The key-encryption key. With a keyring already there a missing file is an error, never a reason for a new key.
-fn read_or_create_secret(path: &Path, keyring_exists: bool) -> Result<Secret, EngineError> {
-    match std::fs::read(path).map(Zeroizing::new) {
-        Ok(bytes) => {
-            let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| EngineError::Damaged {
-                path: path.to_owned(),
-                what: "it does not hold 32 bytes".to_owned(),
-            })?;
-            Ok(Zeroizing::new(bytes))
+pub(crate) fn read_or_create_secret(path: &Path, keyring_exists: bool) -> Result<Secret, EngineError> {
+    match read_secret(path) {
+        Err(EngineError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && !keyring_exists => {
+            create_secret(path).at(path)?;
+            read_secret(path)
         }
-        Err(e) if e.kind() == io::ErrorKind::NotFound && !keyring_exists => {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).at(folder)?;
-            }
-            let mut secret = Zeroizing::new([0; 32]);
-            openssl::rand::rand_bytes(secret.as_mut_slice()).map_err(io::Error::other).at(path)?;
-            let file: File = create_private(path).at(path)?;
-            file.write_all_at(secret.as_slice(), 0).and_then(|()| file.sync_all()).at(path)?;
-            sync_folder(path.parent().unwrap_or(Path::new("."))).at(path)?;
-            Ok(secret)
-        }
-        Err(source) => Err(EngineError::Io { path: path.to_owned(), source }),
+        other => other,
     }
 }
 
+fn read_secret(path: &Path) -> Result<Secret, EngineError> {
+    let bytes = std::fs::read(path).map(Zeroizing::new).at(path)?;
+    let bytes: [u8; 32] = bytes
+        .as_slice()
+        .try_into()
+        .map_err(|_| EngineError::Damaged { path: path.to_owned(), what: "it does not hold 32 bytes".to_owned() })?;
+    Ok(Zeroizing::new(bytes))
+}
+
+/// Puts a whole file there, unless another process was faster (where several share a keyring): then its file stays.
+fn create_secret(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut secret = Zeroizing::new([0; 32]);
+    openssl::rand::rand_bytes(secret.as_mut_slice()).map_err(io::Error::other)?;
+    let mut chance = [0; 4];
+    schemas::random::fill(&mut chance);
+    let new = path.with_extension(format!("new{:08x}", u32::from_le_bytes(chance)));
+    let file: File = create_private(&new)?;
+    file.write_all_at(secret.as_slice(), 0).and_then(|()| file.sync_all())?;
+    let linked = match std::fs::hard_link(&new, path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    };
+    std::fs::remove_file(&new)?;
+    linked?;
+    sync_folder(folder)
+}
+
 /// Wraps a key under the key-encryption key.
-fn wrap(secret: &Secret, name: &Name, key: &Secret) -> [u8; slots::WRAPPED] {
+pub(crate) fn wrap(secret: &Secret, name: &Name, key: &Secret) -> [u8; slots::WRAPPED] {
     crypto::seal(secret, &name.aad(), key.as_slice()).try_into().expect("nonce, 32 bytes and tag")
 }
 
-fn unwrap(secret: &Secret, name: &Name, wrapped: &[u8]) -> Result<Secret, KeysError> {
+pub(crate) fn unwrap(secret: &Secret, name: &Name, wrapped: &[u8]) -> Result<Secret, KeysError> {
     let plain = crypto::open(secret, &name.aad(), wrapped).map(Zeroizing::new);
     let plain = plain.map_err(|_| KeysError::Damaged("a wrapped key does not open".to_owned()))?;
     let bytes: [u8; 32] =

@@ -38,7 +38,7 @@ pub(crate) struct Ring {
     destroying: tokio::sync::Mutex<()>,
 }
 
-fn random_key() -> Result<Secret, KeysError> {
+pub(crate) fn random_key() -> Result<Secret, KeysError> {
     let mut key = Zeroizing::new([0; 32]);
     let made = openssl::rand::rand_bytes(key.as_mut_slice());
     made.map_err(|_| KeysError::NotWritable("the system's random source failed".to_owned()))?;
@@ -54,7 +54,7 @@ fn tombstone(keyring: &[u8; 16], subject: &[u8; 16]) -> [u8; 16] {
     hash.finish()[..16].try_into().expect("16 of 32 bytes")
 }
 
-fn check_name() -> Name {
+pub(crate) fn check_name() -> Name {
     Name { subject: [0xff; 16], kind: Kind::Platform, year: 0 }
 }
 
@@ -256,7 +256,7 @@ fn first_year(state: &State, subject: &[u8; 16], kind: Kind) -> Option<u16> {
     state.index.range(from..=Name { year: u16::MAX, ..from }).next().map(|(name, _)| name.year)
 }
 
-fn is_personal(kind: Kind) -> bool {
+pub(crate) fn is_personal(kind: Kind) -> bool {
     matches!(kind, Kind::Record | Kind::PersonLog)
 }
 

@@ -103,11 +103,6 @@ impl EmbeddedLog {
         self.shared.view.read().head
     }
 
-    /// Fails if the log takes no appends (poisoned or closed): for the readiness probe.
-    pub fn check_writable(&self) -> Result<(), LogError> {
-        self.shared.writable()
-    }
-
     pub fn folder(&self) -> &Path {
         &self.shared.folder
     }
@@ -199,6 +194,10 @@ impl Log for EmbeddedLog {
     async fn end(&self, topic: Topic, partition: u16) -> Result<u64, LogError> {
         let slot = self.slot(topic, partition)?;
         Ok(self.shared.view.read().end(slot))
+    }
+
+    fn check_writable(&self) -> Result<(), LogError> {
+        self.shared.writable()
     }
 
     async fn wait_for(&self, topic: Topic, partition: u16, offset: u64) -> Result<(), LogError> {

@@ -15,15 +15,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chassis::clock::SystemClock;
-use chassis::config::Settings;
+use chassis::config::{EngineKind, Settings};
 use chassis::registry::{Registry, RegistryState};
 use clap::Subcommand;
-use engines::embedded::Embedded;
 use schemas::authority::AuthorityEvent;
 
 use entry::{Add, Verb};
 
 use super::{open_folder, print, print_json};
+use crate::engine::Engine;
 
 pub use file::events_of_file;
 pub use rules::check_event;
@@ -108,16 +108,19 @@ pub async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A registry in a folder that no server uses.
+/// A registry: in a folder that no server uses, or beside the servers of the distributed engine.
 pub struct Opened {
-    pub engine: Arc<Embedded>,
+    pub engine: Engine,
     pub registry: Arc<Registry>,
 }
 
 impl Opened {
-    /// Opens the folder (`make`: also one that does not exist yet) and replays the registry.
+    /// Opens the engine (`make`: also a folder that does not exist yet) and replays the registry.
     pub async fn open(settings: &Settings, make: bool) -> Result<Self> {
-        let engine = open_folder(settings, make)?;
+        let engine = match settings.engine.kind {
+            EngineKind::Embedded => Engine::embedded(open_folder(settings, make)?),
+            EngineKind::Distributed => Engine::open(settings).await?,
+        };
         let registry = Registry::open(engine.log.clone(), engine.keys.clone(), Arc::new(SystemClock)).await?;
         Ok(Self { engine, registry })
     }

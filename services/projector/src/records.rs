@@ -1,0 +1,93 @@
+//! Between log and tables: opening submissions and outcomes, rows of what was decided before, checkpoints.
+
+use chassis::envelope;
+use chassis::ports::keys::KeysError;
+use chassis::ports::store::{Batch, Table};
+use chassis::shelves::{ShelfError, Shelves};
+use schemas::submission::{Envelope, Outcome, OutcomeResult, Submission};
+use schemas::vocab::Topic;
+use schemas::{Pid, Problem, ProblemCode, SubmissionId};
+
+use crate::rows::{TICKET, build_rows, row};
+use crate::work::Work;
+use crate::{Deps, ProjectorError};
+
+/// Opens a submission; `None` where the person's keys were destroyed.
+pub(crate) async fn open_submission(
+    shelves: &Shelves,
+    envelope: &Envelope,
+) -> Result<Option<Submission>, ProjectorError> {
+    let damaged = |e| ProjectorError::Shelf(ShelfError::row(Table::Submission, e));
+    let bucket = envelope::submission_bucket(envelope).map_err(damaged)?;
+    match shelves.keys.record_key(envelope.pid, bucket).await {
+        Ok(key) => Ok(Some(envelope::open_submission(&TICKET, &key, envelope).map_err(damaged)?)),
+        Err(KeysError::NoKey) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Rows of a submission whose outcome stands in the log; `None` where the person's keys were destroyed.
+pub(crate) async fn replay_one(
+    shelves: &Shelves,
+    work: &mut Work<'_>,
+    submitted: &Envelope,
+    outcome: &Envelope,
+) -> Result<Option<Batch>, ProjectorError> {
+    let Some(submission) = open_submission(shelves, submitted).await? else { return Ok(None) };
+    let replayed = async {
+        let secret = shelves.header_secret(outcome.pid, schemas::header::Bucket::Long).await?;
+        let outcome = envelope::open_verdict(&secret, outcome.submission, &outcome.sealed)
+            .map_err(|e| ProjectorError::Shelf(ShelfError::row(Table::Verdict, e)))?;
+        build_rows(shelves, work, &submission, &outcome).await
+    };
+    unless_erased(replayed.await)
+}
+
+/// `None` where the keys were destroyed while the submission was worked on: of an erased person nothing more is written, and
+/// the others go on.
+pub(crate) fn unless_erased<T>(result: Result<T, ProjectorError>) -> Result<Option<T>, ProjectorError> {
+    match result {
+        Err(ProjectorError::Keys(KeysError::NoKey) | ProjectorError::Shelf(ShelfError::Keys(KeysError::NoKey))) => {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
+/// The outcome in the verdict row of a submission.
+pub(crate) async fn read_verdict(
+    shelves: &Shelves,
+    pid: Pid,
+    id: SubmissionId,
+) -> Result<Option<Outcome>, ProjectorError> {
+    let Some(sealed) = shelves.store.get(Table::Verdict, &pid.0, &id.0).await? else { return Ok(None) };
+    let secret = shelves.header_secret(pid, schemas::header::Bucket::Long).await?;
+    let outcome = envelope::open_verdict(&secret, id, &sealed)
+        .map_err(|e| ProjectorError::Shelf(ShelfError::row(Table::Verdict, e)))?;
+    Ok(Some(outcome))
+}
+
+fn checkpoint_key(topic: Topic, partition: u16) -> Vec<u8> {
+    [topic.as_str().as_bytes(), b"/", &partition.to_be_bytes()].concat()
+}
+
+pub(crate) fn checkpoint_row(topic: Topic, partition: u16, next: u64) -> chassis::ports::store::Row {
+    let key = checkpoint_key(topic, partition);
+    row(Table::Checkpoint, b"projector", key.into(), next.to_be_bytes().to_vec().into())
+}
+
+/// First offset that may not be in the tables yet.
+pub(crate) async fn read_checkpoint(deps: &Deps, topic: Topic, partition: u16) -> Result<u64, ProjectorError> {
+    let value = deps.store.get(Table::Checkpoint, b"projector", &checkpoint_key(topic, partition)).await?;
+    Ok(value.and_then(|v| v.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+/// What is said of a submission on which the rules themselves failed.
+pub(crate) fn internal() -> OutcomeResult {
+    let problem = Problem::new(
+        ProblemCode::Exception,
+        "",
+        "the server failed on this record; it is kept and its operator was told",
+    );
+    OutcomeResult::Refused(vec![problem.with_rule("internal")])
+}
