@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use actix_web::web;
 use actix_web::web::{get, resource};
+use actix_web::{Route, web};
 use anyhow::{Context, Result, bail};
 use chassis::config::Settings;
 use chassis::http::Plain;
 use chassis::telemetry::health::{self, Readiness};
-use edge::Edge;
+use edge::{Edge, shared as write};
 use fhir::check::CheckRules;
 use policies::Policies;
-use query::Query;
+use query::{Query, shared as read};
 
-/// The roles' states.
+/// The states of the roles that this process has.
 #[derive(Clone)]
 pub(crate) struct Roles {
-    pub(crate) edge: web::Data<Edge>,
-    pub(crate) query: web::Data<Query>,
-    pub(crate) ledger: web::Data<ledger::LedgerRole>,
+    pub(crate) edge: Option<web::Data<Edge>>,
+    pub(crate) query: Option<web::Data<Query>>,
+    pub(crate) ledger: Option<web::Data<ledger::LedgerRole>>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) readiness: Readiness,
     pub(crate) url: String,
@@ -40,40 +40,47 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig, roles: &Roles) {
         smart: chassis::auth::tokens::smart_configuration(&roles.url),
     };
     health::routes(cfg, &roles.readiness);
-    cfg.app_data(roles.edge.clone())
-        .app_data(roles.query.clone())
-        .app_data(roles.ledger.clone())
-        .app_data(web::Data::new(description))
+    cfg.app_data(web::Data::new(description))
         .service(resource("/fhir/metadata").route(get().to(capability)))
         .service(resource("/.well-known/smart-configuration").route(get().to(smart)))
-        .service(resource("/fhir/.well-known/smart-configuration").route(get().to(smart)))
-        .configure(ledger::configure)
-        .service(
-            resource(format!("/fhir/{{type:{commons}}}"))
-                .route(query::shared::search_commons())
-                .route(edge::shared::create())
-                .route(edge::shared::update_match()),
-        )
-        .service(
-            resource("/fhir/{type:[^_/][^/]*}")
-                .route(query::shared::search_type())
-                .route(edge::shared::create())
-                .route(edge::shared::update_match()),
-        )
-        .service(
-            resource("/fhir/{type}/{id:[^_$/][^/]*}")
-                .route(query::shared::read_one())
-                .route(edge::shared::update())
-                .route(edge::shared::patch())
-                .route(edge::shared::delete()),
-        )
-        .service(resource(["/fhir", "/fhir/"]).route(query::shared::search_all()).route(edge::shared::bundle()))
-        .configure(query::configure)
-        .configure(edge::configure)
-        .service(resource("/fhir/{type}/{id}/_history").route(query::shared::history_one()))
-        .service(resource("/fhir/{type}/{id}/_history/{version}").route(query::shared::read_version()))
-        .service(resource("/fhir/Patient/{id}/{type}").route(query::shared::search_compartment()))
-        .configure(crate::openapi::routes);
+        .service(resource("/fhir/.well-known/smart-configuration").route(get().to(smart)));
+    if let Some(ledger) = &roles.ledger {
+        cfg.app_data(ledger.clone()).configure(ledger::configure);
+    }
+    if let Some(query) = &roles.query {
+        cfg.app_data(query.clone());
+    }
+    if let Some(edge) = &roles.edge {
+        cfg.app_data(edge.clone());
+    }
+    let (writes, reads) = (roles.edge.is_some(), roles.query.is_some());
+    let mut shared = |path: &str, reading: Vec<Route>, writing: Vec<Route>| {
+        let routes = reading.into_iter().filter(|_| reads).chain(writing.into_iter().filter(|_| writes));
+        let served = routes.fold(resource(path), |served, route| served.route(route));
+        if reads || writes {
+            cfg.service(served);
+        }
+    };
+    let creating = || vec![write::create(), write::update_match()];
+    shared(&format!("/fhir/{{type:{commons}}}"), vec![read::search_commons()], creating());
+    shared("/fhir/{type:[^_/][^/]*}", vec![read::search_type()], creating());
+    let changing = vec![write::update(), write::patch(), write::delete()];
+    shared("/fhir/{type}/{id:[^_$/][^/]*}", vec![read::read_one()], changing);
+    for path in ["/fhir", "/fhir/"] {
+        shared(path, vec![read::search_all()], vec![write::bundle()]);
+    }
+    if reads {
+        cfg.configure(query::configure);
+    }
+    if writes {
+        cfg.configure(edge::configure);
+    }
+    if reads {
+        cfg.service(resource("/fhir/{type}/{id}/_history").route(read::history_one()))
+            .service(resource("/fhir/{type}/{id}/_history/{version}").route(read::read_version()))
+            .service(resource("/fhir/Patient/{id}/{type}").route(read::search_compartment()));
+    }
+    cfg.configure(crate::openapi::routes);
 }
 
 async fn capability(description: web::Data<SelfDescription>) -> Plain {

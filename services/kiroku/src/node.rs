@@ -89,9 +89,15 @@ impl Node {
         let ledger = Arc::new(parts.ledger(settings).await?);
         let readiness = Readiness::default();
         let roles = app::Roles {
-            edge: web::Data::from(parts.edge(settings).await?),
-            query: web::Data::from(parts.query(settings).await?),
-            ledger: web::Data::from(ledger.role()),
+            edge: match settings.has(Role::Edge) {
+                true => Some(web::Data::from(parts.edge(settings).await?)),
+                false => None,
+            },
+            query: match settings.has(Role::Query) {
+                true => Some(web::Data::from(parts.query(settings).await?)),
+                false => None,
+            },
+            ledger: settings.has(Role::Ledger).then(|| web::Data::from(ledger.role())),
             policies: parts.policies.clone(),
             readiness: readiness.clone(),
             url: parts.url.clone(),
