@@ -1,4 +1,7 @@
-//! The same system on Kafka and Cassandra, its roles in several processes. Needs servers: see `tests/src/cluster.rs`.
+//! The same system on Kafka and Cassandra, its roles in several processes. Needs servers (`tests/src/cluster.rs`), and kills them: one
+//! test at a time.
 
+mod journeys;
 mod projectors;
-mod story;
+mod scene;
+mod servers;

@@ -8,6 +8,7 @@ use chassis::config::{self, EngineSettings, Role, Settings, Sources};
 use kiroku::engine;
 
 use crate::Harness;
+use crate::gateway::{Backends, Gateway};
 use crate::program::Program;
 
 /// Settings of the engines that the file in `KIROKU_ENGINES` names, with names of topics and keyspaces of their own.
@@ -26,6 +27,42 @@ pub fn engines() -> Result<EngineSettings> {
 
 /// A harness on the distributed engine: the process of the test has `roles`.
 pub async fn start(roles: &[Role], partitions: u16) -> Result<Harness> {
+    start_at(roles, partitions, None).await
+}
+
+/// Two processes of each role behind one gateway; the process of the test is one of the ledgers.
+pub struct System {
+    pub harness: Harness,
+    pub processes: Vec<Program>,
+    _gateway: Gateway,
+}
+
+impl System {
+    pub async fn start(binary: &str, partitions: u16) -> Result<Self> {
+        let listen = free_address()?;
+        let harness = start_at(&[Role::Ledger], partitions, Some(format!("http://{listen}"))).await?;
+        let mut backends = Backends::default();
+        backends.ledgers.push(format!("http://{}", harness.node.settings.http.listen));
+        let mut processes = Vec::new();
+        for (role, count) in [("projector", 2), ("edge", 2), ("query", 2), ("ledger", 1)] {
+            for number in 0..count {
+                let folder = harness.folder.path().join(format!("{role}-{number}"));
+                let program = process(binary, &harness, role, &folder).await?;
+                match role {
+                    "edge" => backends.edges.push(program.url.clone()),
+                    "query" => backends.queries.push(program.url.clone()),
+                    "ledger" => backends.ledgers.push(program.url.clone()),
+                    _ => {}
+                }
+                processes.push(program);
+            }
+        }
+        let gateway = Gateway::start(&listen, backends)?;
+        Ok(Self { harness, processes, _gateway: gateway })
+    }
+}
+
+async fn start_at(roles: &[Role], partitions: u16, public_url: Option<String>) -> Result<Harness> {
     let engine = engines()?;
     let folder = tempfile::tempdir()?;
     let mut made = Settings { data: folder.path().join("data"), engine: engine.clone(), ..Settings::default() };
@@ -39,6 +76,7 @@ pub async fn start(roles: &[Role], partitions: u16) -> Result<Harness> {
         settings.partitions = partitions;
         settings.roles = roles.to_vec();
         settings.data = data;
+        settings.http.public_url = public_url;
     })
     .await?;
     // The key that wraps all others lies in this folder: it lives as long as the harness.

@@ -5,6 +5,9 @@ pub mod canary;
 pub mod cluster;
 pub mod desk;
 pub mod faulty;
+#[cfg(feature = "distributed")]
+pub mod gateway;
+pub mod journeys;
 pub mod program;
 pub mod wire;
 
@@ -100,7 +103,8 @@ impl Harness {
         let person = self.population.person(index);
         let facility = self.population.hospital(0);
         let patient = loadtest::population::fhir::patient(&person, &facility, self.population.today());
-        let reply = self.api.post(&token, "/fhir/Patient", &patient, &[]).await?;
+        let key = format!("birth of person {index}");
+        let reply = self.api.post_until_decided(&token, "/fhir/Patient", &patient, &key).await?;
         anyhow::ensure!(reply.status == 201, "a birth is answered with {}: {}", reply.status, reply.body);
         let id = reply.location_id().context("a created Patient has a Location")?;
         let pid = id.parse::<ResourceId>()?.pid;

@@ -5,3 +5,5 @@ pub mod cql;
 pub mod embedded;
 #[cfg(feature = "distributed")]
 pub mod kafka;
+#[cfg(feature = "kafka-rust")]
+pub mod kafka_rust;

@@ -1,6 +1,8 @@
 //! A client of our own server, as a hospital's system would be: tokens with a key, requests over HTTP. Used by the demo, the
 //! loader and the tests.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, bail};
 use chassis::auth::Alg;
 use chassis::auth::client::{ClientAssertion, assertion, generate_card, generate_key, sign_challenge, token_form};
@@ -9,6 +11,10 @@ use schemas::Pid;
 use schemas::authority::{Client, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+/// How long a submission is asked for again, and the pause before each.
+const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A registered client with its private key. Serialises into `demo.json`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -167,6 +173,18 @@ impl Api {
 
     pub async fn post(&self, token: &str, path: &str, body: &Value, headers: &[(&str, &str)]) -> Result<Reply> {
         self.send(reqwest::Method::POST, token, (path, headers), Some(body)).await
+    }
+
+    /// Posts with an Idempotency-Key, and again with the same one while it is not decided (202, 503), for a minute at most.
+    pub async fn post_until_decided(&self, token: &str, path: &str, body: &Value, key: &str) -> Result<Reply> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let reply = self.post(token, path, body, &[("idempotency-key", key)]).await?;
+            if !matches!(reply.status, 202 | 503) || Instant::now() >= end {
+                return Ok(reply);
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     pub async fn put(&self, token: &str, path: &str, body: &Value, headers: &[(&str, &str)]) -> Result<Reply> {

@@ -32,6 +32,18 @@ pub(super) fn may_pass(error: &KafkaError) -> bool {
     )
 }
 
+/// Not every broker knows of a new topic at once.
+pub(super) fn is_unknown_yet(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+        )
+    )
+}
+
 /// The broker does not have that position (any more).
 pub(super) fn is_lost_position(error: &KafkaError) -> bool {
     matches!(

@@ -27,6 +27,7 @@ use self::client::Quiet;
 use self::owners::Owners;
 use self::pool::Pool;
 pub use self::topics::{Fault, check_topics, create_topics};
+pub(crate) use self::topics::{counts as partition_counts, name as topic_name};
 
 /// Where the brokers are and how this process shows itself to them.
 #[derive(Clone, Debug)]
@@ -73,14 +74,10 @@ impl KafkaLog {
     /// # Errors
     /// `NotWritable` with a sentence for each wrong setting; `Io` if no broker answers.
     pub async fn open(config: Config) -> Result<Self, LogError> {
-        let faults = check_topics(&config).await?;
-        if !faults.is_empty() {
-            let all: Vec<String> = faults.iter().map(Fault::to_string).collect();
-            return Err(LogError::NotWritable(all.join("; ")));
-        }
+        refuse_faults(&config).await?;
         let producer: FutureProducer<Quiet> =
             client::producer(&config).create_with_context(Quiet).map_err(error::io)?;
-        let partitions = topics::counts(&config).await?;
+        let partitions = partition_counts(&config).await?;
         let pool = Pool::new(config.clone(), partitions);
         Ok(Self { config, producer, pool, owners: Owners::default(), failing: AtomicBool::new(false) })
     }
@@ -97,7 +94,7 @@ impl KafkaLog {
     /// Hands one record to the producer, which keeps the order of the calls in each partition.
     async fn enqueue(&self, record: &Append) -> Result<DeliveryFuture, LogError> {
         let partition = self.partition_of(record.topic, record.shard);
-        let topic = topics::name(&self.config, record.topic);
+        let topic = topic_name(&self.config, record.topic);
         // The shard is the key: it tells an operator and `kiroku copy` nothing that the partition does not.
         let key = record.shard.to_be_bytes();
         let mut message =
@@ -183,6 +180,16 @@ impl Log for KafkaLog {
         self.check_partition(topic, partition)?;
         self.pool.wait_for(topic, partition, offset).await
     }
+}
+
+/// Refuses topics that break a promise, in words.
+pub(crate) async fn refuse_faults(config: &Config) -> Result<(), LogError> {
+    let faults = check_topics(config).await?;
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<String> = faults.iter().map(Fault::to_string).collect();
+    Err(LogError::NotWritable(all.join("; ")))
 }
 
 /// What the broker confirmed.

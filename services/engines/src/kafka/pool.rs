@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chassis::ports::log::{LogError, Record};
 use parking_lot::Mutex;
@@ -17,6 +18,9 @@ use super::{Config, client, error, topics};
 const IDLE_MAX: usize = 2;
 /// Bytes of one answer, but at least one record.
 const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Between two questions where a partition ends.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 type Place = (Topic, u16);
 
@@ -65,16 +69,29 @@ impl Pool {
         self.inner.known((topic, partition), end);
     }
 
-    /// Asks the broker for the end.
+    /// Asks the broker for the end; again while a leader is being found.
     pub(super) async fn ask_end(&self, topic: Topic, partition: u16) -> Result<u64, LogError> {
-        let asker = self.inner.asker()?;
-        let name = topics::name(&self.inner.config, topic);
-        let asked = tokio::task::spawn_blocking(move || {
-            asker.fetch_watermarks(&name, i32::from(partition), client::ASK).map(|(_, high)| high)
-        });
-        let end = asked.await.map_err(std::io::Error::other)?.map_err(error::io)?.unsigned_abs();
-        self.known(topic, partition, end);
-        Ok(end)
+        let until = Instant::now() + client::ASK;
+        loop {
+            let asker = self.inner.asker()?;
+            let name = topics::name(&self.inner.config, topic);
+            let asked = tokio::task::spawn_blocking(move || {
+                asker.fetch_watermarks(&name, i32::from(partition), client::ASK).map(|(_, high)| high.unsigned_abs())
+            });
+            match asked.await.map_err(std::io::Error::other)? {
+                Ok(end) => {
+                    self.known(topic, partition, end);
+                    return Ok(end);
+                }
+                Err(problem)
+                    if (error::may_pass(&problem) || error::is_unknown_yet(&problem)) && Instant::now() < until =>
+                {
+                    tracing::debug!(%topic, partition, %problem, "the end of a partition is not known yet");
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                Err(problem) => return Err(error::io(problem)),
+            }
+        }
     }
 
     /// A consumer at `offset`.
@@ -106,6 +123,9 @@ impl Pool {
         let place = (topic, partition);
         let mut closed = self.inner.closed.subscribe();
         let mut end = self.inner.ends[&place].subscribe();
+        if *closed.borrow_and_update() {
+            return Err(LogError::Closed);
+        }
         if *end.borrow_and_update() > offset {
             return Ok(());
         }

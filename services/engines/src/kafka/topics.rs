@@ -60,7 +60,7 @@ fn settings(config: &Config) -> [Setting; 7] {
 }
 
 /// The name of a topic on the brokers.
-pub(super) fn name(config: &Config, topic: Topic) -> String {
+pub(crate) fn name(config: &Config, topic: Topic) -> String {
     format!("{}{}", config.prefix, topic.as_str())
 }
 
@@ -196,7 +196,7 @@ fn check_settings(config: &Config, topic: &str, found: &rdkafka::admin::ConfigRe
 }
 
 /// Partitions of each topic.
-pub(super) async fn counts(config: &Config) -> Result<HashMap<Topic, u16>, LogError> {
+pub(crate) async fn counts(config: &Config) -> Result<HashMap<Topic, u16>, LogError> {
     let metadata = metadata(config).await?;
     let count = |topic: &Topic| {
         let name = name(config, *topic);

@@ -8,6 +8,8 @@ mod faults;
 mod harness;
 #[cfg(feature = "distributed")]
 mod kafka;
+#[cfg(feature = "kafka-rust")]
+mod kafka_rust;
 mod keys;
 mod kill;
 mod log;

@@ -13,7 +13,8 @@ struct File {
 #[derive(Deserialize)]
 pub(crate) struct Engines {
     pub(crate) kafka: Kafka,
-    pub(crate) cql: Cql,
+    /// Brokers may stand alone.
+    pub(crate) cql: Option<Cql>,
 }
 
 #[derive(Deserialize)]
@@ -37,11 +38,21 @@ pub(crate) struct Cql {
 
 /// The servers that `KIROKU_ENGINES` names.
 pub(crate) fn engines() -> Engines {
-    let path = std::env::var("KIROKU_ENGINES").unwrap_or_else(|_| {
-        panic!("this test needs servers: `cargo run -p xtask -- up --folder DIR`, then KIROKU_ENGINES=DIR/engines.toml")
+    read("KIROKU_ENGINES").engine
+}
+
+/// The brokers of version 3.9 that `KIROKU_ENGINES_V3` names.
+#[cfg(feature = "kafka-rust")]
+pub(crate) fn engines_v3() -> Kafka {
+    read("KIROKU_ENGINES_V3").engine.kafka
+}
+
+fn read(variable: &str) -> File {
+    let path = std::env::var(variable).unwrap_or_else(|_| {
+        panic!("this test needs servers: `cargo run -p xtask -- up --folder DIR`, then {variable}=DIR/engines.toml")
     });
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    toml::from_str::<File>(&text).unwrap_or_else(|e| panic!("{path}: {e}")).engine
+    toml::from_str::<File>(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 /// A name that no other run has used: each test gets topics and keyspaces of its own.

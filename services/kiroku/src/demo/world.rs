@@ -218,7 +218,8 @@ impl World {
         let person = self.population.person(index);
         let patient =
             loadtest::population::fhir::patient(&person, &self.population.hospital(0), self.population.today());
-        let reply = self.api.post(&token, "/fhir/Patient", &patient, &[]).await?;
+        let key = format!("birth of person {index}");
+        let reply = self.api.post_until_decided(&token, "/fhir/Patient", &patient, &key).await?;
         ensure!(reply.status == 201, "a registration was answered with {}: {}", reply.status, reply.body);
         let patient = reply.location_id().context("a registered Patient has a Location")?;
         let pid = patient.parse::<ResourceId>()?.pid;

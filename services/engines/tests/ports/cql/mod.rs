@@ -18,7 +18,7 @@ use crate::servers::{engines, fresh_name};
 
 /// A keyspace that no other test has; opened keys are forgotten soon.
 pub(super) fn config(folder: &Path, what: &str) -> Config {
-    let servers = engines().cql;
+    let servers = engines().cql.expect("the file names a database");
     let tls = [servers.ca, servers.certificate, servers.key];
     let password = std::fs::read_to_string(servers.password_file).unwrap();
     let mut config = Config::new(servers.nodes, tls, Login::new(servers.user, password), folder.join("kek"));
