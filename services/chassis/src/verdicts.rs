@@ -72,10 +72,12 @@ impl Verdicts {
         receiver
     }
 
-    /// Gives verdicts to all that wait for them here, and sends the others to where they are waited for.
+    /// Gives verdicts to all that wait for them here, and sends to where they are waited for those that nobody waited for here or
+    /// that name another place: a retry may wait here for what another process submitted.
     pub async fn give_all(&self, verdicts: Vec<Told>) {
-        let absent: Vec<Told> =
-            verdicts.into_iter().filter(|told| !self.give(told.submission, &told.verdict)).collect();
+        let address = self.address();
+        let is_done = |told: &Told| self.give(told.submission, &told.verdict) && told.reply_to == address;
+        let absent: Vec<Told> = verdicts.into_iter().filter(|told| !is_done(told)).collect();
         let Some(post) = self.post.as_ref().filter(|_| !absent.is_empty()) else { return };
         let records = absent.iter().map(|told| post.record(told)).collect();
         if let Err(error) = post.log.append_all(records).await {
@@ -150,5 +152,26 @@ impl Post {
         let record: VerdictRecord = codec::decode("verdict", &record.value).ok()?;
         let plain = crypto::open(&self.key, &record.submission.0, &record.sealed).ok()?;
         Some((record.submission, codec::decode("verdict", &plain).ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twins::{MemoryKeys, MemoryLog};
+
+    #[tokio::test]
+    async fn a_retry_that_waits_here_does_not_keep_the_verdict_from_the_process_that_submitted() {
+        let (log, keys) = (Arc::new(MemoryLog::default()), MemoryKeys::default());
+        let here = Verdicts::among_others(log.clone(), &keys).await.unwrap();
+        let there = Arc::new(Verdicts::among_others(log, &keys).await.unwrap());
+        let id = SubmissionId([7; 16]);
+        let (retry, first) = (here.wait_for(id), there.wait_for(id));
+        let told = Told { reply_to: here.address() + 1, submission: id, verdict: Verdict::KeyReused };
+        let post = there.post.as_ref().unwrap();
+        let mut next = Some(post.log.end(Topic::Verdict, post.address).await.unwrap());
+        here.give_all(vec![told]).await;
+        there.step(post, &mut next).await.unwrap();
+        assert_eq!((retry.await.unwrap(), first.await.unwrap()), (Verdict::KeyReused, Verdict::KeyReused));
     }
 }

@@ -15,7 +15,7 @@ use schemas::search::{ParamValue, SearchValue};
 use schemas::shelf::{Objection, PersonState, Visit, VisitKind, VisitProof};
 use schemas::submission::{
     Author, Change, Command, Effect, Envelope, EnvelopeKind, IdentifierHash, IdentityEvent, IdentityRecord, Op,
-    Outcome, OutcomeResult, Submission, Written,
+    Outcome, OutcomeResult, Submission, Verdict, VerdictRecord, Written,
 };
 use schemas::vocab::{AccessKind, Action, Category, Label, LinkState, Purpose, ResourceType, Topic};
 use schemas::{EntryId, ItemKey, LocalId, Pid, Problem, ProblemCode, SubmissionId};
@@ -72,11 +72,24 @@ pub(super) fn formats() -> Vec<Format> {
             identity(IdentityEvent::AddIdentifiers { pid: PID, identifiers: hashes(), patient: LOCAL }),
         ),
     ];
+    all.extend(verdicts().into_iter().map(|(name, verdict)| Format::plain(name, verdict)));
+    all.push(Format::plain("verdict record", VerdictRecord { submission: SUBMISSION, sealed: vec![1, 2, 3] }));
     all.extend(commands().into_iter().map(|(name, command)| Format::plain(name, submission(command))));
     all.extend(events().into_iter().map(|(name, event)| Format::plain(name, event)));
     all.extend(lists());
     all.extend(sealed());
     all
+}
+
+/// What travels to the edge that waits.
+fn verdicts() -> Vec<(&'static str, Verdict)> {
+    let taken = Problem::new(ProblemCode::Duplicate, "Patient.identifier", "taken");
+    vec![
+        ("verdict outcome", Verdict::Outcome(outcome(accepted()))),
+        ("verdict key reused", Verdict::KeyReused),
+        ("verdict identity", Verdict::Identity(PID)),
+        ("verdict identity refused", Verdict::IdentityRefused(taken)),
+    ]
 }
 
 /// The closed lists: a number is never used again, and none changes.

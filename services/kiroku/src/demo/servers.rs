@@ -9,7 +9,7 @@ use servers::{Cluster, Jars, KafkaPlan, KafkaVersion, Nodes, Plan};
 use crate::engine;
 
 /// Folder of the servers, in the demo's.
-pub(super) const FOLDER: &str = "servers";
+const FOLDER: &str = "servers";
 
 type Flags = Vec<(String, String)>;
 
