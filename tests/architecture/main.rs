@@ -4,6 +4,7 @@ mod arrows;
 mod declassified;
 mod doors;
 mod formats;
+mod infra;
 mod tidy;
 
 use std::path::{Path, PathBuf};

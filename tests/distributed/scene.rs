@@ -1,110 +1,139 @@
-//! A system whose parts are to fail, and senders who must not notice more than a pause.
+//! A system whose parts are to fail, rounds of one fault each, and what is said of them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use chassis::config::Role;
-use kiroku::api::Api;
-use serde_json::json;
-use tests::program::Program;
-use tests::{Citizen, Harness, cluster};
+use anyhow::{Context, Result};
+use chassis::config::EngineSettings;
+use futures_util::future::try_join_all;
+use loadtest::population::{Dice, Population};
+use tests::cluster::{self, System};
 
+use crate::checks;
+use crate::load::{Load, Writer};
+use crate::report;
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_kiroku-under-test");
 const PARTITIONS: u16 = 4;
-const PERSONS: u64 = 8;
+/// So many that each partition has some, nearly always.
+const PERSONS: u64 = 6;
 
-/// What a sender was told: key and place of each record, and the longest time without an answer.
-struct Sent {
-    places: BTreeMap<String, String>,
-    pause_max: Duration,
+/// How often each fault is made: `KIROKU_FAULT_ROUNDS`.
+pub(crate) fn rounds() -> u64 {
+    std::env::var("KIROKU_FAULT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
 }
 
-/// Sends records of one person, one after the other, each until it is accepted, with the key that makes a retry harmless.
-async fn send(api: Api, token: String, citizen: Citizen, stop: Arc<AtomicBool>) -> Result<Sent> {
-    let mut sent = Sent { places: BTreeMap::new(), pause_max: Duration::ZERO };
-    for n in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let key = format!("person {} record {n}", citizen.index);
-        let started = Instant::now();
-        let place = accepted(&api, &token, &citizen, &key).await?;
-        sent.pause_max = sent.pause_max.max(started.elapsed());
-        sent.places.insert(key, place);
+/// `KIROKU_SEED`, or another at each start.
+fn seed() -> u64 {
+    let given = std::env::var("KIROKU_SEED").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| u64::from(std::process::id()))
+}
+
+/// Something that goes wrong.
+pub(crate) trait Fault {
+    /// A sentence for people.
+    fn name(&self) -> &'static str;
+
+    /// What must be there before the load begins.
+    async fn prepare(&mut self, _scene: &mut Scene) -> Result<()> {
+        Ok(())
     }
-    Ok(sent)
+
+    /// Makes it happen. Returns when it has happened, which for a server that is started again is when that is done.
+    async fn strike(&mut self, scene: &mut Scene, dice: &mut Dice) -> Result<()>;
+
+    /// Puts back what the system did without meanwhile.
+    async fn mend(&mut self, _scene: &mut Scene) -> Result<()> {
+        Ok(())
+    }
 }
 
-async fn accepted(api: &Api, token: &str, citizen: &Citizen, key: &str) -> Result<String> {
-    let record = json!({
-        "resourceType": "Observation", "status": "final", "code": {"text": key},
-        "subject": {"reference": format!("Patient/{}", citizen.patient)},
-    });
-    let reply = api.post_until_decided(token, "/fhir/Observation", &record, key).await?;
-    ensure!(reply.status == 201, "{key}: {} {}", reply.status, reply.body);
-    Ok(reply.header("location").split("/fhir/").last().unwrap_or_default().to_owned())
-}
-
-/// Two projectors, persons in all partitions, and a sender for each person.
+/// A system under load.
 pub(crate) struct Scene {
-    harness: Harness,
-    pub(crate) projectors: Vec<Program>,
-    citizens: Vec<Citizen>,
-    stop: Arc<AtomicBool>,
-    senders: Vec<tokio::task::JoinHandle<Result<Sent>>>,
+    pub(crate) system: System,
+    seed: u64,
+    persons: u64,
+}
+
+/// What one round showed.
+pub(crate) struct Round {
+    pub(crate) fault: &'static str,
+    pub(crate) seed: u64,
+    /// From the start of the load to the fault.
+    pub(crate) moment: Duration,
+    /// From the fault until every person could be written and read again.
+    pub(crate) back: Duration,
+    /// Longest that anybody waited for one answer, retries included.
+    pub(crate) waited: Duration,
+    pub(crate) written: usize,
+    pub(crate) released: usize,
 }
 
 impl Scene {
-    pub(crate) async fn start() -> Result<Self> {
-        let harness = cluster::start(&[Role::Edge, Role::Query, Role::Ledger], PARTITIONS).await?;
-        let mut projectors = Vec::new();
-        for name in ["projector-1", "projector-2"] {
-            let folder = harness.folder.path().join(name);
-            let binary = env!("CARGO_BIN_EXE_kiroku-under-test");
-            projectors.push(cluster::process(binary, &harness, "projector", &folder).await?);
-        }
-        let mut citizens = Vec::new();
-        for index in 1..=PERSONS {
-            citizens.push(harness.bear(index).await?);
-        }
-        let token = harness.token(&harness.hospital, &harness.hospital.records()).await?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let start =
-            |citizen: &Citizen| tokio::spawn(send(harness.api.clone(), token.clone(), citizen.clone(), stop.clone()));
-        let senders = citizens.iter().map(start).collect();
-        Ok(Self { harness, projectors, citizens, stop, senders })
+    pub(crate) async fn start(engine: EngineSettings) -> Result<Self> {
+        let started = Instant::now();
+        let (system, seed) = (System::start_on(BINARY, PARTITIONS, engine).await?, seed());
+        eprintln!(
+            "KIROKU_SEED={seed} KIROKU_FAULT_ROUNDS={}; the system took {:.1} s",
+            rounds(),
+            started.elapsed().as_secs_f64()
+        );
+        Ok(Self { system, seed, persons: 0 })
     }
 
-    /// Lets the senders send.
-    pub(crate) async fn go_on(&self, seconds: u64) {
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    /// Compares the tables with what the log gives. The persons of each round are others, so that the harm that any of them did
+    /// is still there.
+    pub(crate) async fn end(self) -> Result<()> {
+        let started = Instant::now();
+        cluster::check(BINARY, &self.system.harness.node.settings).await?;
+        eprintln!("tables, lists and log fit together ({:.1} s)", started.elapsed().as_secs_f64());
+        self.system.harness.node.stop().await
     }
 
-    /// Ends the senders and checks every record that was acknowledged: there, once, and a retry finds the same.
-    pub(crate) async fn check(self, what: &str) -> Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        let harness = &self.harness;
-        let token = harness.token(&harness.hospital, &harness.hospital.records()).await?;
-        let doctor = harness.token(&harness.hospital, &harness.hospital.care()).await?;
-        let (mut records, mut pause_max) = (0, Duration::ZERO);
-        for (sender, citizen) in self.senders.into_iter().zip(&self.citizens) {
-            let sent = sender.await??;
-            ensure!(sent.places.len() > 5, "person {}: {} records", citizen.index, sent.places.len());
-            for (key, place) in &sent.places {
-                let read = harness.api.get(&doctor, &format!("/fhir/{place}")).await?;
-                assert_eq!((read.status, &read.body["code"]["text"]), (200, &json!(key)), "{place}");
-            }
-            let (key, place) = sent.places.iter().next_back().context("some")?;
-            assert_eq!(&accepted(&harness.api, &token, citizen, key).await?, place, "a retry makes another");
-            let path = format!("/fhir/Observation?patient={}&_summary=count", citizen.patient);
-            let found = harness.api.get(&doctor, &path).await?;
-            assert_eq!(found.body["total"].as_u64(), Some(sent.places.len() as u64), "half or twice");
-            records += sent.places.len();
-            pause_max = pause_max.max(sent.pause_max);
+    /// So many rounds of a fault, each checked. `KIROKU_FAULT` leaves out the faults whose names do not hold it.
+    pub(crate) async fn suffer(&mut self, fault: &mut impl Fault) -> Result<()> {
+        if std::env::var("KIROKU_FAULT").is_ok_and(|wanted| !fault.name().contains(&wanted)) {
+            return Ok(());
         }
-        eprintln!("{what}: {records} records, longest time without an answer {:.1} s", pause_max.as_secs_f64());
-        self.harness.node.stop().await
+        for number in 0..rounds() {
+            let seed = self.seed.wrapping_add(number);
+            let round =
+                self.round(fault, seed).await.with_context(|| format!("{}: KIROKU_SEED={seed}", fault.name()))?;
+            report::tell(&round)?;
+        }
+        Ok(())
+    }
+
+    async fn round(&mut self, fault: &mut impl Fault, seed: u64) -> Result<Round> {
+        let mut dice = Population::new(seed).dice(0, 90);
+        fault.prepare(self).await?;
+        let mut load = Load::start(self.writers(PERSONS).await?);
+        let started = Instant::now();
+        load.turned_since(started).await?;
+        // The moment is chance: what the parts are doing then is what is tested.
+        tokio::time::sleep(Duration::from_millis(dice.between(0, 1500).unsigned_abs())).await;
+        let struck = Instant::now();
+        fault.strike(self, &mut dice).await?;
+        load.turned_since(struck).await.context("service does not come back")?;
+        let back = struck.elapsed();
+        fault.mend(self).await?;
+        load.turned_since(Instant::now()).await?;
+        let writers = load.stop().await?;
+        try_join_all(writers.iter().map(checks::person)).await?;
+        Ok(Round {
+            fault: fault.name(),
+            seed,
+            moment: struck.duration_since(started),
+            back,
+            waited: writers.iter().map(|writer| writer.pause_max).max().unwrap_or_default(),
+            written: writers.iter().map(|writer| writer.written.len()).sum(),
+            released: writers.iter().map(|writer| writer.released.len()).sum(),
+        })
+    }
+
+    /// Writers for persons who were not there before.
+    pub(crate) async fn writers(&mut self, count: u64) -> Result<Vec<Writer>> {
+        let first = self.persons + 1;
+        self.persons += count;
+        try_join_all((first..=self.persons).map(|index| Writer::new(&self.system.harness, index))).await
     }
 }

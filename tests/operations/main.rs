@@ -1,6 +1,7 @@
 //! What an operator does: load, check, rebuild, backup, restore, on a real folder.
 
 mod collector;
+mod copying;
 mod damage;
 mod dying;
 mod folders;

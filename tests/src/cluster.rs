@@ -1,22 +1,47 @@
 //! A system of its own on real brokers and a real database: topics and keyspaces that nobody used before, and processes beside
 //! the one of the test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chassis::config::{self, EngineSettings, Role, Settings, Sources};
 use kiroku::engine;
+use rustix::process::Signal;
 
 use crate::Harness;
 use crate::gateway::{Backends, Gateway};
 use crate::program::Program;
+use crate::shim::Environment;
 
-/// Settings of the engines that the file in `KIROKU_ENGINES` names, with names of topics and keyspaces of their own.
-pub fn engines() -> Result<EngineSettings> {
+/// The file that names the servers for these tests.
+fn file() -> Result<PathBuf> {
     let file = std::env::var("KIROKU_ENGINES").context(
         "these tests need servers: `cargo run -p xtask -- up --folder DIR`, then KIROKU_ENGINES=DIR/engines.toml",
     )?;
-    let mut engine = config::load(&Sources { file: Some(file.into()), ..Sources::default() })?.engine;
+    Ok(file.into())
+}
+
+/// Settings of the engines that the file in `KIROKU_ENGINES` names, with names of topics and keyspaces of their own.
+pub fn engines() -> Result<EngineSettings> {
+    load(file()?)
+}
+
+/// As [`engines`], with other servers where the file `own` names some; a file of both is left beside it.
+pub fn engines_with(own: &Path) -> Result<EngineSettings> {
+    let read = |path: &Path| Ok::<_, anyhow::Error>(std::fs::read_to_string(path)?.parse::<toml::Table>()?);
+    let (mut all, own_engines) = (read(&file()?)?, read(own)?);
+    let engines = |table: &toml::Table| table.get("engine").and_then(toml::Value::as_table).cloned();
+    let (mut both, other) = (engines(&all).context("no engines")?, engines(&own_engines).context("no engines")?);
+    both.extend(other);
+    all.insert("engine".to_owned(), toml::Value::Table(both));
+    let path = own.with_extension("both.toml");
+    std::fs::write(&path, all.to_string())?;
+    load(path)
+}
+
+fn load(file: PathBuf) -> Result<EngineSettings> {
+    let mut engine = config::load(&Sources { file: Some(file), ..Sources::default() })?.engine;
     let mut random = [0u8; 6];
     schemas::random::fill(&mut random);
     let name = random.iter().fold("test_".to_owned(), |name, byte| format!("{name}{byte:02x}"));
@@ -25,45 +50,130 @@ pub fn engines() -> Result<EngineSettings> {
     Ok(engine)
 }
 
-/// A harness on the distributed engine: the process of the test has `roles`.
-pub async fn start(roles: &[Role], partitions: u16) -> Result<Harness> {
-    start_at(roles, partitions, None).await
+/// A process of a system, which may be ended and started again at its address.
+pub struct Member {
+    pub role: &'static str,
+    pub url: String,
+    pub program: Option<Program>,
+    binary: &'static str,
+    settings: Settings,
+    folder: PathBuf,
 }
 
 /// Two processes of each role behind one gateway; the process of the test is one of the ledgers.
 pub struct System {
     pub harness: Harness,
-    pub processes: Vec<Program>,
+    pub members: Vec<Member>,
     _gateway: Gateway,
 }
 
+/// Roles of the processes beside the test's, which may die: two of each.
+const ROLES: [&str; 8] = ["projector", "projector", "edge", "edge", "query", "query", "ledger", "ledger"];
+
 impl System {
-    pub async fn start(binary: &str, partitions: u16) -> Result<Self> {
+    /// On the engines that `KIROKU_ENGINES` names.
+    pub async fn start(binary: &'static str, partitions: u16) -> Result<Self> {
+        Self::start_on(binary, partitions, engines()?).await
+    }
+
+    /// On engines of the caller's.
+    pub async fn start_on(binary: &'static str, partitions: u16, engine: EngineSettings) -> Result<Self> {
         let listen = free_address()?;
-        let harness = start_at(&[Role::Ledger], partitions, Some(format!("http://{listen}"))).await?;
-        let mut backends = Backends::default();
-        backends.ledgers.push(format!("http://{}", harness.node.settings.http.listen));
-        let mut processes = Vec::new();
-        for (role, count) in [("projector", 2), ("edge", 2), ("query", 2), ("ledger", 1)] {
-            for number in 0..count {
-                let folder = harness.folder.path().join(format!("{role}-{number}"));
-                let program = process(binary, &harness, role, &folder).await?;
-                match role {
-                    "edge" => backends.edges.push(program.url.clone()),
-                    "query" => backends.queries.push(program.url.clone()),
-                    "ledger" => backends.ledgers.push(program.url.clone()),
-                    _ => {}
-                }
-                processes.push(program);
+        let harness = start_at(&[Role::Ledger], partitions, Some(format!("http://{listen}")), engine).await?;
+        let mut members = Vec::new();
+        for (number, role) in ROLES.into_iter().enumerate() {
+            let folder = harness.folder.path().join(format!("{role}-{number}"));
+            members.push(Member::new(binary, &harness, role, folder)?);
+        }
+        // Two cores start two at a time.
+        for pair in members.chunks_mut(2) {
+            for member in &mut *pair {
+                member.spawn(&Environment::new())?;
+            }
+            for member in pair {
+                member.until_answers(200).await?;
             }
         }
+        let of = |role: &str| members.iter().filter(|m| m.role == role).map(|m| m.url.clone()).collect();
+        let backends = Backends { edges: of("edge"), queries: of("query"), ledgers: of("ledger") };
         let gateway = Gateway::start(&listen, backends)?;
-        Ok(Self { harness, processes, _gateway: gateway })
+        Ok(Self { harness, members, _gateway: gateway })
+    }
+
+    /// The first or the second member of a role.
+    pub fn member(&mut self, role: &str, second: bool) -> Result<&mut Member> {
+        let mut members = self.members.iter_mut().filter(|m| m.role == role);
+        members.nth(usize::from(second)).with_context(|| format!("there are not two members of role `{role}`"))
     }
 }
 
-async fn start_at(roles: &[Role], partitions: u16, public_url: Option<String>) -> Result<Harness> {
-    let engine = engines()?;
+impl Member {
+    /// Has a free address from now on, and does not run.
+    pub fn new(binary: &'static str, harness: &Harness, role: &'static str, folder: PathBuf) -> Result<Self> {
+        let mut settings = harness.node.settings.clone();
+        settings.http.listen = free_address()?;
+        let url = format!("http://{}", settings.http.listen);
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self { role, url, program: None, binary, settings, folder })
+    }
+
+    /// Starts it, with further variables of the environment, and does not wait.
+    pub fn spawn(&mut self, environment: &Environment) -> Result<()> {
+        let mut flags = flags(&self.settings);
+        flags.push(("roles".to_owned(), self.role.to_owned()));
+        // Tokens and links name the system, not one of its processes.
+        flags.extend(self.settings.http.public_url.clone().map(|url| ("http.public_url".to_owned(), url)));
+        let more: Vec<(&str, &str)> = flags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.program = Some(Program::spawn(self.binary, &self.settings, &more, (&self.folder, &environment))?);
+        Ok(())
+    }
+
+    /// Waits until `/health/ready` answers with `status`; gives what it says.
+    pub async fn until_answers(&mut self, status: u16) -> Result<serde_json::Value> {
+        let program = self.program.as_mut().context("it does not run")?;
+        program.until_answers(&self.folder, status).await
+    }
+
+    pub async fn start(&mut self) -> Result<()> {
+        self.spawn(&Environment::new())?;
+        self.until_answers(200).await.map(drop)
+    }
+
+    /// Sends a signal and waits for the end.
+    pub async fn end(&mut self, signal: Signal) -> Result<ExitStatus> {
+        self.program.take().context("it does not run")?.end(signal).await
+    }
+
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.program.as_ref().context("it does not run")?.signal(signal)
+    }
+}
+
+/// Runs `kiroku check --json` on the system; its report.
+///
+/// # Errors
+/// It does not end well, or finds something: then the report.
+pub async fn check(binary: &str, settings: &Settings) -> Result<serde_json::Value> {
+    let mut command = std::process::Command::new(binary);
+    command.args(["check", "--json", "--data"]).arg(&settings.data);
+    for (key, value) in flags(settings) {
+        command.args(["--set", &format!("{key}={value}")]);
+    }
+    let done = tokio::task::spawn_blocking(move || command.output()).await??;
+    let (said, trouble) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    ensure!(done.status.success(), "`kiroku check` ended with {}: {said} {trouble}", done.status);
+    let report: serde_json::Value = serde_json::from_str(&said).context("the report of `kiroku check`")?;
+    ensure!(report["findings"] == serde_json::json!([]), "`kiroku check` found: {report}");
+    Ok(report)
+}
+
+async fn start_at(
+    roles: &[Role],
+    partitions: u16,
+    public_url: Option<String>,
+    engine: EngineSettings,
+) -> Result<Harness> {
     let folder = tempfile::tempdir()?;
     let mut made = Settings { data: folder.path().join("data"), engine: engine.clone(), ..Settings::default() };
     made.partitions = partitions;
@@ -82,19 +192,6 @@ async fn start_at(roles: &[Role], partitions: u16, public_url: Option<String>) -
     // The key that wraps all others lies in this folder: it lives as long as the harness.
     harness.folder = folder;
     Ok(harness)
-}
-
-/// A further process of the same system, with `role` alone. It logs into `folder`.
-pub async fn process(binary: &str, harness: &Harness, role: &str, folder: &Path) -> Result<Program> {
-    let mut settings = harness.node.settings.clone();
-    settings.http.listen = free_address()?;
-    let mut flags = flags(&settings);
-    flags.push(("roles".to_owned(), role.to_owned()));
-    // Tokens and links name the system, not one of its processes.
-    flags.push(("http.public_url".to_owned(), harness.node.url.clone()));
-    let more: Vec<(&str, &str)> = flags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    std::fs::create_dir_all(folder)?;
-    Program::serve(binary, &settings, &more, folder).await
 }
 
 fn free_address() -> Result<String> {

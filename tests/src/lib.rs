@@ -9,6 +9,8 @@ pub mod faulty;
 pub mod gateway;
 pub mod journeys;
 pub mod program;
+#[cfg(feature = "distributed")]
+pub mod shim;
 pub mod wire;
 
 use anyhow::{Context, Result};

@@ -20,6 +20,18 @@ impl Program {
     /// by name; returns when it is ready. The limit of core files is lifted before, so that only the program's own hand keeps
     /// it from leaving one. It works in, and logs to `stderr.log` of, the folder `cwd`.
     pub async fn serve(binary: &str, settings: &Settings, more: &[(&str, &str)], cwd: &Path) -> Result<Self> {
+        let mut program = Self::spawn(binary, settings, more, (cwd, &[]))?;
+        program.until_answers(cwd, 200).await?;
+        Ok(program)
+    }
+
+    /// Starts it as [`Program::serve`] does, with further variables of the environment, and does not wait.
+    pub fn spawn(
+        binary: &str,
+        settings: &Settings,
+        more: &[(&str, &str)],
+        (cwd, environment): (&Path, &[(&str, &str)]),
+    ) -> Result<Self> {
         let url = format!("http://{}", settings.http.listen);
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c unlimited 2>&-; exec \"$0\" \"$@\"", binary, "serve", "--data"]);
@@ -27,27 +39,37 @@ impl Program {
         for (key, value) in more {
             command.args(["--set", &format!("{key}={value}")]);
         }
-        let log = std::fs::File::create(cwd.join("stderr.log"))?;
-        let child = command.current_dir(cwd).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
-        let mut program = Self { child, url };
-        let line = Line::new(&program.url);
-        let ready = until("the program is ready", async || {
-            let gone = program.child.try_wait()?;
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(cwd.join("stderr.log"))?;
+        command.envs(environment.iter().copied()).current_dir(cwd);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        Ok(Self { child, url })
+    }
+
+    /// Waits until `/health/ready` answers with `status`; gives what it says.
+    pub async fn until_answers(&mut self, cwd: &Path, status: u16) -> Result<serde_json::Value> {
+        let line = Line::new(&self.url);
+        let wanted = format!("the program answers {status} at /health/ready");
+        let answered = until(&wanted, async || {
+            let gone = self.child.try_wait()?;
             ensure!(gone.is_none(), "the program has ended: {}", std::fs::read_to_string(cwd.join("stderr.log"))?);
-            Ok(line.get("", "/health/ready").await.is_ok_and(|answer| answer.status == 200).then_some(()))
+            let answer = line.get("", "/health/ready").await.ok().filter(|answer| answer.status == status);
+            Ok(answer.map(|answer| answer.json()))
         });
-        ready.await?;
-        Ok(program)
+        answered.await
     }
 
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let id = i32::try_from(self.child.id())?;
+        Ok(kill_process(Pid::from_raw(id).context("a process has an id above 0")?, signal)?)
+    }
+
     /// Sends a signal and waits for the end.
     pub async fn end(mut self, signal: Signal) -> Result<ExitStatus> {
-        let id = i32::try_from(self.child.id())?;
-        kill_process(Pid::from_raw(id).context("a process has an id above 0")?, signal)?;
+        self.signal(signal)?;
         until("the program has ended", async || Ok(self.child.try_wait()?)).await
     }
 }

@@ -2,6 +2,7 @@
 //! the servers that it runs with.
 
 mod dictionary;
+mod faults;
 mod package;
 mod profiled;
 mod search_params;
@@ -31,6 +32,8 @@ enum Task {
     StorageDictionary(dictionary::Args),
     /// Builds the binary that is shipped, optimised with a profile of its own load
     Profiled(profiled::Args),
+    /// Makes the faults of the distributed engine many times and writes what they showed
+    Faults(faults::Args),
     /// Starts Kafka and Cassandra in a folder and leaves them running
     Up(servers::Up),
     /// Ends what `up` has started in a folder
@@ -57,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Task::SearchParams(args) => search_params::run(&args),
         Task::StorageDictionary(args) => dictionary::run(&args),
         Task::Profiled(args) => profiled::run(&args),
+        Task::Faults(args) => faults::run(&args),
         Task::Up(args) => servers::up(args),
         Task::Down(args) => servers::down(&args),
     }

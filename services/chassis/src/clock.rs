@@ -4,9 +4,48 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::ports::log::Log;
+
+/// A process whose clock is further from the log's decides nothing: it would let in what has expired, or keep out what holds.
+const OFF_MS_MAX: u64 = 1_000;
+
 /// Milliseconds since 1970, UTC.
 pub trait Clock: Send + Sync {
     fn now(&self) -> i64;
+
+    /// An error while the clock is known to be wrong: nothing may be decided by it.
+    fn check(&self) -> Result<(), ClockOff> {
+        Ok(())
+    }
+}
+
+/// This process's clock is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this process's clock is off the log's by {ahead_ms} ms (above 0: ahead)")]
+pub struct ClockOff {
+    pub ahead_ms: i64,
+}
+
+/// The system's clock, held against the one that stamps the log.
+pub struct LogClock(Arc<dyn Log>);
+
+impl LogClock {
+    pub fn new(log: Arc<dyn Log>) -> Self {
+        Self(log)
+    }
+}
+
+impl Clock for LogClock {
+    fn now(&self) -> i64 {
+        SystemClock.now()
+    }
+
+    fn check(&self) -> Result<(), ClockOff> {
+        match self.0.clock_ahead_ms() {
+            ahead_ms if ahead_ms.unsigned_abs() > OFF_MS_MAX => Err(ClockOff { ahead_ms }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The system's clock.

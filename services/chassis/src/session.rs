@@ -90,8 +90,9 @@ impl Gate {
         Self { verifier, registry, clock, limiter }
     }
 
-    /// 401 unless token, binding and registry are good now.
+    /// 401 unless token, binding and registry are good now; 503 while nobody can say when now is.
     pub fn admit(&self, request: &HttpRequest, info: RequestInfo) -> Result<Session, Refusal> {
+        self.clock.check().map_err(|off| Refusal::unavailable(&off, 5))?;
         let certificate = PeerCertificate::of(request);
         let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let registry = self.registry.state();

@@ -145,7 +145,7 @@ impl Post {
         let sealed = crypto::seal(&self.key, &told.submission.0, &codec::encode(&told.verdict));
         let value = Bytes::from(codec::encode(&VerdictRecord { submission: told.submission, sealed }));
         let partitions = self.log.partitions(Topic::Verdict).max(1);
-        Append { topic: Topic::Verdict, shard: told.reply_to % partitions * (SHARDS / partitions), value }
+        Append { topic: Topic::Verdict, shard: first_shard(told.reply_to % partitions, partitions), value }
     }
 
     fn open(&self, record: &Record) -> Option<(SubmissionId, Verdict)> {
@@ -155,10 +155,24 @@ impl Post {
     }
 }
 
+/// The first shard of a partition, also where the number of partitions does not divide that of shards.
+fn first_shard(partition: u16, partitions: u16) -> u16 {
+    (u32::from(partition) * u32::from(SHARDS)).div_ceil(u32::from(partitions)) as u16
+}
+
 #[cfg(test)]
 mod tests {
+    use schemas::ids::partition_of;
+
     use super::*;
     use crate::twins::{MemoryKeys, MemoryLog};
+
+    #[test]
+    fn a_verdict_goes_to_the_partition_that_was_named_however_many_there_are() {
+        for partitions in 1..200 {
+            (0..partitions).for_each(|p| assert_eq!(partition_of(first_shard(p, partitions), partitions), p));
+        }
+    }
 
     #[tokio::test]
     async fn a_retry_that_waits_here_does_not_keep_the_verdict_from_the_process_that_submitted() {

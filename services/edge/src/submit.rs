@@ -78,6 +78,8 @@ impl Edge {
         let verdict = self.deps.verdicts.wait_for(submission.id);
         self.deps.log.append(record).await.map_err(|e| Refusal::unavailable(&e, 5))?;
         match tokio::time::timeout(self.deps.verdict_timeout, verdict).await {
+            // Somebody else's, who used the same key at the same time for another request.
+            Ok(Ok(Verdict::Outcome(outcome))) if outcome.request_hash != id.hash => Err(key_reused()),
             Ok(Ok(Verdict::Outcome(outcome))) => {
                 let accepted = matches!(outcome.result, OutcomeResult::Accepted(_));
                 metrics::submission(if accepted { "accepted" } else { "refused" });

@@ -1,5 +1,6 @@
 //! Engines behind the ports of `chassis`. Linked only by the binary and by tests.
 
+pub mod carry;
 #[cfg(feature = "distributed")]
 pub mod cql;
 pub mod embedded;

@@ -9,7 +9,7 @@ use chassis::telemetry;
 use clap::{Parser, Subcommand};
 
 use crate::Node;
-use crate::commands::{backup, check, data_flag, load, manual, rebuild, registry, restore};
+use crate::commands::{backup, check, copy, data_flag, load, manual, rebuild, registry, restore};
 use crate::engine;
 
 /// A national health record.
@@ -60,6 +60,9 @@ enum Command {
     /// Make a data folder out of a backup, with the newest erasure journal.
     #[command(long_about = manual::RESTORE)]
     Restore(restore::Args),
+    /// Copy a whole system to another engine, or to another number of partitions.
+    #[command(long_about = manual::COPY)]
+    Copy(copy::Args),
     /// Make the topics of the distributed engine, and say what is wrong with those that exist.
     Topics,
     /// Bring keyspaces and tables of the distributed engine up to what this program needs.
@@ -130,6 +133,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let settings = settings_of(cli.config, flags, args.data.as_ref())?;
             runtime()?.block_on(restore::run(args, &settings))
         }
+        Command::Copy(args) => {
+            let settings = settings_of(cli.config, flags, args.data.as_ref())?;
+            runtime()?.block_on(copy::run(args, &settings))
+        }
         Command::Topics => {
             let settings = settings_of(cli.config, flags, None)?;
             runtime()?.block_on(engine::make_topics(&settings))?;
@@ -167,6 +174,7 @@ async fn serve(settings: config::Settings) -> Result<()> {
     let node = Node::start(settings).await?;
     tracing::info!(url = node.url, "serving");
     until_signal().await?;
+    node.drain().await;
     node.stop().await?;
     guard.flush();
     Ok(())

@@ -7,6 +7,7 @@ use chassis::config::{EngineKind, Settings};
 use chassis::ports::keys::Keys;
 use chassis::ports::log::Log;
 use chassis::ports::store::Generations;
+use engines::carry::Carrier;
 use engines::embedded::{self, Embedded};
 
 #[cfg(feature = "distributed")]
@@ -27,7 +28,7 @@ pub struct Engine {
 enum Kind {
     Embedded(Arc<Embedded>),
     #[cfg(feature = "distributed")]
-    Distributed(Arc<engines::kafka::KafkaLog>),
+    Distributed(Arc<distributed::Distributed>),
 }
 
 impl Engine {
@@ -50,6 +51,35 @@ impl Engine {
         Self { log, generations, keys, kind: Kind::Embedded(engine) }
     }
 
+    /// The data folder behind it, if it is one.
+    pub fn as_embedded(&self) -> Option<&Arc<Embedded>> {
+        match &self.kind {
+            Kind::Embedded(engine) => Some(engine),
+            #[cfg(feature = "distributed")]
+            Kind::Distributed(_) => None,
+        }
+    }
+
+    /// As one end of `kiroku copy`.
+    pub fn carrier(&self) -> Arc<dyn Carrier> {
+        match &self.kind {
+            Kind::Embedded(engine) => engine.clone(),
+            #[cfg(feature = "distributed")]
+            Kind::Distributed(it) => it.clone(),
+        }
+    }
+
+    /// Makes topics, tables and keys to be filled by `kiroku copy`; for the embedded engine the folder is opened or made before.
+    ///
+    /// # Errors
+    /// As [`Engine::open`]; where topics exist that no unfinished copy has made.
+    pub async fn make_to_carry(settings: &Settings) -> Result<Self> {
+        #[cfg(feature = "distributed")]
+        return distributed::open_to_carry(settings).await;
+        #[cfg(not(feature = "distributed"))]
+        anyhow::bail!("{BUILT_WITHOUT} ({:?} is set)", settings.engine.kind);
+    }
+
     /// Whether other processes may work on the same log and tables.
     pub fn is_shared(&self) -> bool {
         !matches!(self.kind, Kind::Embedded(_))
@@ -60,7 +90,7 @@ impl Engine {
         match &self.kind {
             Kind::Embedded(engine) => Ok(engine.close().await?),
             #[cfg(feature = "distributed")]
-            Kind::Distributed(log) => Ok(log.close().await?),
+            Kind::Distributed(it) => Ok(it.log.close().await?),
         }
     }
 }

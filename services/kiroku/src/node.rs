@@ -10,7 +10,7 @@ use chassis::auth::person::PersonSignIn;
 use chassis::auth::tokens::TokenService;
 use chassis::auth::verify::Verifier;
 use chassis::auth::{Mint, jwks};
-use chassis::clock::{Clock, SystemClock};
+use chassis::clock::{Clock, LogClock};
 use chassis::config::{Role, Settings};
 use chassis::http::{self, Running};
 use chassis::ledger::{Ledger, LocalLedger};
@@ -40,6 +40,7 @@ pub struct Node {
     pub policies: Arc<Policies>,
     projector: Option<Arc<Projector>>,
     ledger: Arc<ledger::Handle>,
+    readiness: Readiness,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     running: Running,
 }
@@ -104,8 +105,8 @@ impl Node {
         };
         let running = http::serve(settings, move |cfg| app::configure(cfg, &roles))?;
         let watch = tokio::spawn(watch(
-            readiness,
-            parts.engine.clone(),
+            readiness.clone(),
+            (parts.engine.clone(), parts.clock.clone()),
             parts.registry.clone(),
             projector.clone(),
             ledger.clone(),
@@ -121,9 +122,16 @@ impl Node {
             policies,
             projector,
             ledger,
+            readiness,
             tasks,
             running,
         })
+    }
+
+    /// Says that it is not ready, and serves on until whoever sends requests here has had time to see it.
+    pub async fn drain(&self) {
+        self.readiness.check("accepting").set_or_say(Err("this process is about to end"));
+        tokio::time::sleep(DRAIN).await;
     }
 
     /// True while every role that was started still runs.
@@ -171,6 +179,9 @@ async fn wait_until_let_go(engine: &Arc<Engine>, store: &Arc<dyn Store>) {
     }
 }
 
+/// A load balancer that asks once in this time sends nothing more to a node that is about to end.
+const DRAIN: Duration = Duration::from_secs(1);
+
 /// How long a stopping node waits for its HTTP workers to end.
 const LET_GO: Duration = Duration::from_secs(5);
 
@@ -180,22 +191,26 @@ const WATCHED_EVERY: Duration = Duration::from_secs(1);
 /// Keeps `/health/ready` true to what runs.
 async fn watch(
     readiness: Readiness,
-    engine: Arc<Engine>,
+    (engine, clock): (Arc<Engine>, Arc<dyn Clock>),
     registry: Arc<Registry>,
     projector: Option<Arc<Projector>>,
     ledger: Arc<ledger::Handle>,
 ) {
-    let checks =
-        [readiness.check("log"), readiness.check("registry"), readiness.check("projector"), readiness.check("ledger")];
+    let checks = ["registry", "projector", "ledger"].map(|name| readiness.check(name));
+    let (log_check, clock_check) = (readiness.check("log"), readiness.check("clock"));
+    let (tables_check, opened) = (readiness.check("tables"), engine.generations.live());
     let mut tick = tokio::time::interval(WATCHED_EVERY);
     loop {
         tick.tick().await;
-        let states = [
-            engine.log.check_writable().is_ok(),
-            !registry.is_stale(),
-            projector.as_ref().is_none_or(|p| p.is_running()),
-            ledger.is_running(),
-        ];
+        log_check.set_or_say(engine.log.check_writable());
+        clock_check.set_or_say(clock.check());
+        tables_check.set_or_say(match engine.generations.live() {
+            live if live == opened => Ok(()),
+            live => {
+                Err(format!("generation {live} of the tables serves, this process has opened {opened}: restart it"))
+            }
+        });
+        let states = [!registry.is_stale(), projector.as_ref().is_none_or(|p| p.is_running()), ledger.is_running()];
         checks.iter().zip(states).for_each(|(check, state)| check.set(state));
     }
 }
@@ -219,7 +234,7 @@ impl Parts {
     async fn open(settings: &Settings, engine: Arc<Engine>) -> Result<Self> {
         let listen: SocketAddr = settings.http.listen.parse().context("http.listen")?;
         let url = settings.public_url(listen);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(LogClock::new(engine.log.clone()));
         let live = engine.generations.live();
         let store =
             engine.generations.open(live).await.context("the tables; if they are damaged run `kiroku rebuild`")?;

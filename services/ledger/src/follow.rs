@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chassis::ports::log::{Log, LogError, Record};
 use chassis::ports::store::{Batch, Row, Store, StoreError, Table};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use schemas::access::{AccessHead, AccessList};
 use schemas::vocab::Topic;
 use tokio::sync::{Notify, watch};
@@ -21,6 +22,8 @@ const BATCH: usize = 512;
 const GATHER: Duration = Duration::from_millis(100);
 /// Between full batches, so that a backlog does not take a core from the requests.
 const BREATH: Duration = Duration::from_millis(2);
+/// Partitions that a rebuild numbers at once.
+const AT_ONCE: usize = 8;
 /// After an error that may pass.
 const RETRY: Duration = Duration::from_millis(500);
 /// Stream name of the batches.
@@ -64,22 +67,24 @@ impl Follower {
     }
 
     pub(crate) async fn run(mut self) {
+        let mut failed = false;
         loop {
-            match self.turn().await {
-                Ok(()) => {}
+            // INVARIANT: after a failure nothing is numbered before the tables were read again. The ids of what was not written would
+            // make duplicates of its second reading, and the entries would stand in no list.
+            let turn = if failed { self.start_again().await } else { self.turn().await };
+            failed = match turn {
+                Ok(()) => false,
                 Err(ListError::Log(LogError::Closed)) => return,
                 Err(error) if may_pass(&error) => {
                     tracing::warn!(partition = self.partition, %error, "access lists could not be written, trying again");
                     tokio::time::sleep(RETRY).await;
-                    if let Err(error) = self.start_again().await {
-                        tracing::warn!(partition = self.partition, %error, "access lists cannot be read");
-                    }
+                    true
                 }
                 Err(error) => {
                     tracing::error!(partition = self.partition, %error, "numbering of access lists stopped");
                     return;
                 }
-            }
+            };
         }
     }
 
@@ -206,20 +211,25 @@ async fn recent_before(log: &dyn Log, partition: u16, next: u64) -> Result<Recen
 pub async fn replay_lists(
     deps: &crate::ListDeps,
     store: Arc<dyn Store>,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<u64, ListError> {
     let guard = Guard::new(&*deps.keys).await?;
-    let mut read = 0;
-    for partition in 0..deps.log.partitions(Topic::Access) {
+    let lists = (0..deps.log.partitions(Topic::Access)).map(async |partition| {
         let mut follower = Follower::open(deps.log.clone(), store.clone(), guard.clone(), partition).await?;
+        let mut read = 0;
         loop {
             match follower.step().await? {
-                0 => break,
+                0 => return Ok::<_, ListError>(read),
                 count => read += count as u64,
             }
-            progress(read);
         }
+    });
+    let (mut lists, mut read) = (stream::iter(lists).buffer_unordered(AT_ONCE), 0);
+    while let Some(count) = lists.try_next().await? {
+        read += count;
+        progress(read);
     }
+    drop(lists);
     store.sync().await?;
     Ok(read)
 }

@@ -1,6 +1,6 @@
 //! One partition of topic `person` or `commons`, projected live.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chassis::envelope;
@@ -165,8 +165,15 @@ impl Partition {
         let mut verdicts: Vec<Told> = Vec::new();
         let mut batches = Vec::new();
         let mut appends = Vec::new();
+        let mut persons = HashSet::new();
         for _ in 0..BATCH {
-            let Some((offset, (record, envelope))) = self.open.pop_first() else { break };
+            let Some(next) = self.open.first_entry() else { break };
+            // INVARIANT: where another process may decide too, no outcome is appended that builds on one which may lose: of each
+            // person one, until it was read back.
+            if !persons.insert(next.get().1.pid) && self.deps.log.owners_may_overlap() {
+                break;
+            }
+            let (offset, (record, envelope)) = next.remove_entry();
             self.open_ids.remove(&envelope.submission);
             let Some(submission) = open_submission(&shelves, &envelope).await? else { continue };
             let told = |verdict| Told { reply_to: envelope.reply_to, submission: envelope.submission, verdict };

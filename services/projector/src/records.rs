@@ -26,7 +26,8 @@ pub(crate) async fn open_submission(
     }
 }
 
-/// Rows of a submission whose outcome stands in the log; `None` where the person's keys were destroyed.
+/// Rows of a submission whose outcome stands in the log; `None` where the person's keys were destroyed, and where the shelf holds
+/// it already: a state into which it is folded a second time would be wrong for all that follow.
 pub(crate) async fn replay_one(
     shelves: &Shelves,
     work: &mut Work<'_>,
@@ -38,9 +39,12 @@ pub(crate) async fn replay_one(
         let secret = shelves.header_secret(outcome.pid, schemas::header::Bucket::Long).await?;
         let outcome = envelope::open_verdict(&secret, outcome.submission, &outcome.sealed)
             .map_err(|e| ProjectorError::Shelf(ShelfError::row(Table::Verdict, e)))?;
-        build_rows(shelves, work, &submission, &outcome).await
+        if work.state(submission.pid).await?.is_some_and(|state| state.position >= outcome.position) {
+            return Ok(None);
+        }
+        build_rows(shelves, work, &submission, &outcome).await.map(Some)
     };
-    unless_erased(replayed.await)
+    unless_erased(replayed.await).map(Option::flatten)
 }
 
 /// `None` where the keys were destroyed while the submission was worked on: of an erased person nothing more is written, and

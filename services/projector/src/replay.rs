@@ -1,11 +1,12 @@
 //! Building the tables again from the log, and deciding again only to compare.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chassis::ports::log::Log;
 use chassis::ports::store::Store;
 use chassis::shelves::Shelves;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use schemas::submission::{Envelope, EnvelopeKind};
 use schemas::vocab::Topic;
 use schemas::{SubmissionId, codec};
@@ -17,26 +18,40 @@ use crate::{Deps, ProjectorError, identity, policy};
 
 const READ: usize = 1024;
 
+/// Partitions that are replayed at once: while the tables of one are written, the records of others are opened.
+const AT_ONCE: usize = 8;
+
 /// Fills the tables of `store` from the log up to its present end: nothing is decided, nothing is appended.
 /// `progress` is called with the number of records read so far.
-pub async fn replay(deps: &Deps, store: Arc<dyn Store>, progress: &mut dyn FnMut(u64)) -> Result<u64, ProjectorError> {
-    let mut read = 0;
-    replay_identity(&*deps.log, &*store, &mut read, progress).await?;
-    for topic in [Topic::Commons, Topic::Person] {
-        for partition in 0..deps.log.partitions(topic) {
-            replay_partition(deps, &store, (topic, partition), &mut read, progress).await?;
-        }
-    }
+pub async fn replay(
+    deps: &Deps,
+    store: Arc<dyn Store>,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<u64, ProjectorError> {
+    let read = Reading(Mutex::new((0, progress)));
+    replay_identity(&*deps.log, &*store, &read).await?;
+    replay_partition(deps, &store, (Topic::Commons, 0), &read).await?;
+    let partitions = (0..deps.log.partitions(Topic::Person))
+        .map(|partition| replay_partition(deps, &store, (Topic::Person, partition), &read));
+    stream::iter(partitions).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     store.sync().await?;
+    let (read, _) = read.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(read)
 }
 
-async fn replay_identity(
-    log: &dyn Log,
-    store: &dyn Store,
-    read: &mut u64,
-    progress: &mut dyn FnMut(u64),
-) -> Result<(), ProjectorError> {
+/// Records read so far, and who is told.
+struct Reading<'a>(Mutex<(u64, &'a mut (dyn FnMut(u64) + Send))>);
+
+impl Reading<'_> {
+    fn add(&self, records: usize) {
+        let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.0 += records as u64;
+        let read = reading.0;
+        (reading.1)(read);
+    }
+}
+
+async fn replay_identity(log: &dyn Log, store: &dyn Store, read: &Reading<'_>) -> Result<(), ProjectorError> {
     let mut next = 0;
     loop {
         let records = log.read(Topic::Identity, 0, next, READ).await?;
@@ -44,8 +59,7 @@ async fn replay_identity(
         next = last.offset + 1;
         let (batches, _, _) = identity::fold(store, &records).await?;
         store.apply(batches).await?;
-        *read += records.len() as u64;
-        progress(*read);
+        read.add(records.len());
     }
 }
 
@@ -53,8 +67,7 @@ async fn replay_partition(
     deps: &Deps,
     store: &Arc<dyn Store>,
     (topic, partition): (Topic, u16),
-    read: &mut u64,
-    progress: &mut dyn FnMut(u64),
+    read: &Reading<'_>,
 ) -> Result<(), ProjectorError> {
     let shelves = Shelves::new(store.clone(), deps.keys.clone(), TICKET);
     let mut open: HashMap<SubmissionId, (u64, Envelope)> = HashMap::new();
@@ -88,8 +101,7 @@ async fn replay_partition(
             last.rows.push(checkpoint_row(topic, partition, lower_bound));
         }
         store.apply(batches).await?;
-        *read += records.len() as u64;
-        progress(*read);
+        read.add(records.len());
     }
 }
 

@@ -7,6 +7,7 @@ use chassis::entry::draft;
 use chassis::http::Refusal;
 use chassis::ledger::{Receipt, RowKeys, Wanted};
 use chassis::ports::keys::KeysError;
+use chassis::ports::store::StoreError;
 use chassis::release::open_body;
 use chassis::session::Session;
 use chassis::shelves::ShelfError;
@@ -144,6 +145,8 @@ impl Query {
         match error {
             // Erased while the request was under way.
             ShelfError::Keys(KeysError::NoKey) => Refusal::not_found(),
+            ShelfError::Keys(KeysError::NotWritable(_) | KeysError::Io(_))
+            | ShelfError::Store(StoreError::NotWritable(_) | StoreError::Io(_)) => Refusal::unavailable(error, 5),
             _ => Refusal::internal(error),
         }
     }

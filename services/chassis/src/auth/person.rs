@@ -123,6 +123,7 @@ impl PersonSignIn {
     }
 
     async fn prove(&self, request: &SignIn) -> Result<(Pid, Arc<Card>, i64), TokenError> {
+        self.mint.clock.check().map_err(|_| TokenError::Unavailable)?;
         let now = self.mint.clock.now();
         let until = self.check_challenge(request, now).ok_or(TokenError::SignIn)?;
         let registry = self.registry.state();

@@ -115,6 +115,7 @@ impl TokenService {
         form: &TokenForm,
         client_certificate_sha256: Option<&str>,
     ) -> Result<TokenResponse, TokenError> {
+        self.mint.clock.check().map_err(|_| TokenError::Unavailable)?;
         let now = self.mint.clock.now();
         let (claims, registry) = self.authenticate(form, now).await?;
         let client_id = ClientId(claims.iss.clone());

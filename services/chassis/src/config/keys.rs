@@ -24,7 +24,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("erasure_journal", "file outside every backup in which erasures are written before a key is destroyed"),
     (
         "key_encryption_key_file",
-        "file with the key (32 bytes, base64) that wraps all other keys; made in the data folder if absent",
+        "file with the key (32 bytes) that wraps all other keys; made in the data folder if absent",
     ),
     ("verdict_timeout_ms", "how long the edge waits for a verdict before it answers 202"),
     ("engine.kind", "embedded (files of the data folder, one process) or distributed (Kafka and CQL)"),
@@ -68,7 +68,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("query.header_cache_bytes", "cache of opened headers of the query role"),
     ("policy.bundle", "file of the signed policy bundle; the one built in if absent"),
     ("policy.public_key_file", "file with the key that verifies the bundle (PEM)"),
-    ("jp_rules.*", "one Japanese form rule by its id: off, warning or error"),
+    ("jp_rules.*", "one Japanese form rule by its id: on or off"),
 ];
 
 /// All settings, in the order of the table.

@@ -142,7 +142,7 @@ impl Default for HttpSettings {
             keep_alive_s: 75,
             header_timeout_ms: 5_000,
             body_timeout_s: 30,
-            stop_timeout_s: 20,
+            stop_timeout_s: 7,
             connections_max: 10_000,
         }
     }

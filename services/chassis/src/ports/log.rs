@@ -89,6 +89,17 @@ pub trait Log: Send + Sync {
         Ok(())
     }
 
+    /// How far this process's clock is ahead of the log's, milliseconds (negative: behind), as the newest append showed; 0 where
+    /// both may be the same. The embedded log stamps this process's own time: 0.
+    fn clock_ahead_ms(&self) -> i64 {
+        0
+    }
+
+    /// Whether another process may think that it owns the same partition ([`Log::ownership`]).
+    fn owners_may_overlap(&self) -> bool {
+        false
+    }
+
     /// Partitions of `topic` that this process owns (may project), and each change of that. Two processes may think for a while
     /// that they own the same one. The embedded log: all, for ever.
     fn ownership(&self, topic: Topic) -> watch::Receiver<Vec<u16>> {

@@ -162,6 +162,8 @@ pub trait Generations: Send + Sync {
     async fn open(&self, generation: u32) -> Result<std::sync::Arc<dyn Store>, StoreError>;
     /// Makes `generation` the one that serves, durably.
     async fn switch(&self, generation: u32) -> Result<(), StoreError>;
+    /// The generations that have tables, ascending; also those that an interrupted command left behind.
+    async fn list(&self) -> Result<Vec<u32>, StoreError>;
     /// Removes the tables of a generation that does not serve.
     async fn remove(&self, generation: u32) -> Result<(), StoreError>;
 }

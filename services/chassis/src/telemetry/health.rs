@@ -15,15 +15,33 @@ pub struct Readiness(Arc<RwLock<Vec<(&'static str, Check)>>>);
 
 /// One check; its owner sets it. Starts as not ready.
 #[derive(Debug, Clone, Default)]
-pub struct Check(Arc<AtomicBool>);
+pub struct Check(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    ready: AtomicBool,
+    /// Why not, for the operator; empty where there is nothing to say.
+    reason: RwLock<String>,
+}
 
 impl Check {
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+        self.0.ready.store(ready, Ordering::Release);
+    }
+
+    /// Ready, or not for a reason that holds no value of a person.
+    pub fn set_or_say(&self, checked: Result<(), impl std::fmt::Display>) {
+        let reason = checked.as_ref().err().map_or_else(String::new, ToString::to_string);
+        self.set(checked.is_ok());
+        *self.0.reason.write() = reason;
     }
 
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.ready.load(Ordering::Acquire)
+    }
+
+    fn reason(&self) -> Option<String> {
+        Some(self.0.reason.read().clone()).filter(|reason| !reason.is_empty())
     }
 }
 
@@ -42,6 +60,11 @@ impl Readiness {
     pub fn is_ready(&self) -> bool {
         let checks = self.0.read();
         !checks.is_empty() && checks.iter().all(|(_, check)| check.is_ready())
+    }
+
+    /// Why checks do not hold, by name.
+    pub fn reasons(&self) -> Vec<(&'static str, String)> {
+        self.0.read().iter().filter_map(|(name, check)| Some((*name, check.reason()?))).collect()
     }
 
     /// Names of the checks, and which hold.
@@ -64,5 +87,9 @@ fn ready(readiness: &Readiness) -> Plain {
     let is_ready = readiness.is_ready();
     let checks: serde_json::Map<_, _> =
         readiness.state().into_iter().map(|(name, ok)| (name.to_owned(), ok.into())).collect();
-    Plain::json(if is_ready { 200 } else { 503 }, &serde_json::json!({"ready": is_ready, "checks": checks}))
+    let mut said = serde_json::json!({"ready": is_ready, "checks": checks});
+    for (name, reason) in readiness.reasons() {
+        said["reasons"][name] = reason.into();
+    }
+    Plain::json(if is_ready { 200 } else { 503 }, &said)
 }

@@ -203,6 +203,9 @@ impl Generations for MemoryGenerations {
         self.live.store(generation, Ordering::SeqCst);
         Ok(())
     }
+    async fn list(&self) -> Result<Vec<u32>, StoreError> {
+        Ok(self.stores.lock().keys().copied().collect())
+    }
     async fn remove(&self, generation: u32) -> Result<(), StoreError> {
         if generation == self.live() {
             return Err(StoreError::NotWritable(format!("generation {generation} serves")));

@@ -9,6 +9,7 @@
 //! times from the client (the default), take mutations of 12 MiB (half of a commit log segment of 32 MiB, the default) and
 //! requests of as much (Cassandra: `native_transport_max_frame_size`, 16 MiB by default). All writers are in one data centre.
 
+mod carry;
 mod client;
 mod error;
 mod keys;
@@ -25,6 +26,7 @@ use chassis::clock::{Clock, SystemClock};
 use chassis::ports::keys::Keys;
 use chassis::ports::store::Generations;
 
+pub use self::carry::CqlCarrier;
 use self::client::Client;
 pub use self::error::{CqlError, Failure};
 use self::keys::CqlKeys;
@@ -112,6 +114,8 @@ impl Config {
 pub struct Cql {
     pub generations: Arc<dyn Generations>,
     pub keys: Arc<dyn Keys>,
+    /// For `kiroku copy`.
+    pub carrier: CqlCarrier,
 }
 
 /// Connects, compares the schema with the program's, checks the key-encryption key.
@@ -131,7 +135,8 @@ pub async fn open(config: &Config) -> Result<Cql, CqlError> {
         Some(login) => Arc::new(Client::connect(config, login).await?),
         None => Arc::clone(&client),
     };
-    let keys = CqlKeys::open(config, ring).await?;
+    let keys = Arc::new(CqlKeys::open(config, ring).await?);
     let generations = CqlGenerations::open(client, admin).await?;
-    Ok(Cql { generations, keys: Arc::new(keys) })
+    let carrier = CqlCarrier::new(Arc::clone(&keys), generations.once());
+    Ok(Cql { generations, keys, carrier })
 }

@@ -33,6 +33,7 @@ pub(crate) mod once {
     pub(crate) const TAKE_OVER: &str =
         "UPDATE ${keyspace}.once USING TTL ? SET until = ?, owner = ? WHERE key = ? IF until = ?";
     pub(crate) const READ: &str = "SELECT until, owner FROM ${keyspace}.once WHERE key = ?";
+    pub(crate) const ALL: &str = "SELECT key, until FROM ${keyspace}.once";
 }
 
 /// Generations, migrations and who may change the schema.
@@ -40,6 +41,7 @@ pub(crate) mod schema {
     pub(crate) const LIVE: &str = "SELECT id FROM ${keyspace}.live WHERE one = 0";
     pub(crate) const SWITCH: &str = "UPDATE ${keyspace}.live SET id = ? WHERE one = 0 IF id = ?";
     pub(crate) const GENERATION: &str = "SELECT state FROM ${keyspace}.generation WHERE id = ?";
+    pub(crate) const GENERATIONS: &str = "SELECT id, state FROM ${keyspace}.generation";
     pub(crate) const GENERATION_MADE: &str =
         "INSERT INTO ${keyspace}.generation (id, state) VALUES (?, 'made') IF NOT EXISTS";
     pub(crate) const GENERATION_STATE: &str = "UPDATE ${keyspace}.generation SET state = ? WHERE id = ? IF state = ?";
@@ -56,6 +58,10 @@ pub(crate) mod schema {
 /// The keyring and its journal of erasures.
 pub(crate) mod keys {
     pub(crate) const READ: &str = "SELECT kind, year, wrapped, status FROM ${keyspace}_keys.key WHERE subject = ?";
+    /// Subjects in the order of their tokens, for `kiroku copy`.
+    pub(crate) const ALL: &str = "SELECT subject, kind, year, wrapped FROM ${keyspace}_keys.key LIMIT ?";
+    pub(crate) const ALL_AFTER: &str =
+        "SELECT subject, kind, year, wrapped FROM ${keyspace}_keys.key WHERE token(subject) > token(?) LIMIT ?";
     pub(crate) const STATUS: &str = "UPDATE ${keyspace}_keys.key SET status = ? WHERE subject = ? IF status = ?";
     pub(crate) const STATUS_FIRST: &str =
         "UPDATE ${keyspace}_keys.key SET status = ? WHERE subject = ? IF status = null";

@@ -1,5 +1,6 @@
 //! The embedded engine: log, tables and keyring in the files of one data folder, for one process.
 
+mod carry;
 pub mod disk;
 pub mod error;
 mod journal;

@@ -24,8 +24,8 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
-/// How long a closing producer waits for what it still holds.
-pub(super) const FLUSH: Duration = Duration::from_secs(10);
+/// How long a closing producer waits for what it still holds: nobody was told that it is durable.
+pub(super) const FLUSH: Duration = Duration::from_secs(2);
 /// How long a question to the brokers (end of a partition, settings of a topic) may take.
 pub(super) const ASK: Duration = Duration::from_secs(10);
 /// Value, key and framing.
@@ -64,8 +64,9 @@ pub(super) fn producer(config: &Config) -> ClientConfig {
         .set("compression.type", "none")
         // What waits while a request is under way goes together with the next: no pause is needed for batches.
         .set("linger.ms", "0")
-        // The door gives up after 10 s and its client asks by URL; what is still in the queue may be delivered meanwhile.
-        .set("delivery.timeout.ms", "30000")
+        // Whoever waits for an append is told within this that there is none, and tries again. Brokers that choose another leader
+        // need 3 to 7 s.
+        .set("delivery.timeout.ms", "10000")
         .set("queue.buffering.max.kbytes", "131072");
     client
 }

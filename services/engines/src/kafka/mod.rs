@@ -3,16 +3,17 @@
 //!
 //! INVARIANT: offsets are dense, because no transactions are used (their markers would take offsets).
 
+mod carry;
 mod client;
 mod cursor;
 mod error;
 mod owners;
 mod pool;
+mod probe;
 mod topics;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 use self::client::Quiet;
 use self::owners::Owners;
 use self::pool::Pool;
+use self::probe::{Probing, Seen};
 pub use self::topics::{Fault, check_topics, create_topics};
 pub(crate) use self::topics::{counts as partition_counts, name as topic_name};
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub partitions: u16,
     /// Replicas of each partition; with three, two must have a record before it is acknowledged.
     pub replication: u16,
+    /// Topics take the times that records bring: only while `kiroku copy` fills them. No other process opens such topics.
+    pub carrying: bool,
 }
 
 /// PEM files.
@@ -64,8 +68,8 @@ pub struct KafkaLog {
     producer: FutureProducer<Quiet>,
     pool: Pool,
     owners: Owners,
-    /// Whether the last append failed.
-    failing: AtomicBool,
+    seen: Arc<Seen>,
+    probing: Option<Probing>,
 }
 
 impl KafkaLog {
@@ -79,26 +83,39 @@ impl KafkaLog {
             client::producer(&config).create_with_context(Quiet).map_err(error::io)?;
         let partitions = partition_counts(&config).await?;
         let pool = Pool::new(config.clone(), partitions);
-        Ok(Self { config, producer, pool, owners: Owners::default(), failing: AtomicBool::new(false) })
+        let seen = Arc::new(Seen::default());
+        let probing = match config.carrying {
+            true => None,
+            false => Some(Probing::start(&config, producer.clone(), seen.clone()).await),
+        };
+        Ok(Self { config, producer, pool, owners: Owners::default(), seen, probing })
     }
 
-    /// From now on appends and waits answer `Closed`.
+    /// From now on appends and waits answer `Closed`. What the brokers do not confirm in 2 s is left: nobody was told that it is
+    /// durable.
     pub async fn close(&self) -> Result<(), LogError> {
+        if let Some(probing) = &self.probing {
+            probing.stop();
+        }
         self.owners.leave();
         self.pool.close();
         let producer = self.producer.clone();
         let flushed = tokio::task::spawn_blocking(move || producer.flush(client::FLUSH)).await;
-        flushed.map_err(std::io::Error::other)?.map_err(error::append)
+        if let Err(problem) = flushed.map_err(std::io::Error::other)? {
+            tracing::warn!(%problem, "the brokers did not confirm what was left at the end");
+        }
+        Ok(())
     }
 
     /// Hands one record to the producer, which keeps the order of the calls in each partition.
-    async fn enqueue(&self, record: &Append) -> Result<DeliveryFuture, LogError> {
+    async fn enqueue(&self, record: &Append, time: Option<i64>) -> Result<DeliveryFuture, LogError> {
         let partition = self.partition_of(record.topic, record.shard);
         let topic = topic_name(&self.config, record.topic);
         // The shard is the key: it tells an operator and `kiroku copy` nothing that the partition does not.
         let key = record.shard.to_be_bytes();
         let mut message =
             FutureRecord::to(&topic).partition(i32::from(partition)).key(&key[..]).payload(&record.value[..]);
+        message.timestamp = time;
         loop {
             match self.producer.send_result(message) {
                 Ok(delivery) => return Ok(delivery),
@@ -107,6 +124,37 @@ impl KafkaLog {
             }
             tokio::time::sleep(QUEUE_PAUSE).await;
         }
+    }
+
+    /// `times`: what the records bring, where the topics take it.
+    async fn append_stamped(&self, records: Vec<Append>, times: Option<&[i64]>) -> Result<Vec<Appended>, LogError> {
+        if let Some(size) = records.iter().map(|r| r.value.len()).find(|size| *size > RECORD_MAX) {
+            return Err(LogError::TooLarge { size, limit: RECORD_MAX });
+        }
+        if self.pool.is_closed() {
+            return Err(LogError::Closed);
+        }
+        let mut deliveries = Vec::with_capacity(records.len());
+        for (n, record) in records.iter().enumerate() {
+            let time = times.and_then(|times| times.get(n).copied());
+            deliveries.push((record.topic, self.enqueue(record, time).await?));
+        }
+        let mut appended = Vec::with_capacity(deliveries.len());
+        let mut failed = None;
+        // All are awaited, also after a failure: what a later one did is then known.
+        for (topic, delivery) in deliveries {
+            match delivery.await {
+                Ok(Ok(place)) => {
+                    let place = appended_of(&place, times.is_some())?;
+                    self.pool.known(topic, place.partition, place.offset + 1);
+                    appended.push(place);
+                }
+                Ok(Err((error, _))) => failed = Some(error::append(error)),
+                Err(_canceled) => failed = Some(LogError::Closed),
+            }
+        }
+        self.seen.appended(failed.is_none());
+        failed.map_or(Ok(appended), Err)
     }
 
     fn check_partition(&self, topic: Topic, partition: u16) -> Result<(), LogError> {
@@ -124,32 +172,7 @@ impl Log for KafkaLog {
     }
 
     async fn append_all(&self, records: Vec<Append>) -> Result<Vec<Appended>, LogError> {
-        if let Some(size) = records.iter().map(|r| r.value.len()).find(|size| *size > RECORD_MAX) {
-            return Err(LogError::TooLarge { size, limit: RECORD_MAX });
-        }
-        if self.pool.is_closed() {
-            return Err(LogError::Closed);
-        }
-        let mut deliveries = Vec::with_capacity(records.len());
-        for record in &records {
-            deliveries.push((record.topic, self.enqueue(record).await?));
-        }
-        let mut appended = Vec::with_capacity(deliveries.len());
-        let mut failed = None;
-        // All are awaited, also after a failure: what a later one did is then known.
-        for (topic, delivery) in deliveries {
-            match delivery.await {
-                Ok(Ok(place)) => {
-                    let place = appended_of(&place)?;
-                    self.pool.known(topic, place.partition, place.offset + 1);
-                    appended.push(place);
-                }
-                Ok(Err((error, _))) => failed = Some(error::append(error)),
-                Err(_canceled) => failed = Some(LogError::Closed),
-            }
-        }
-        self.failing.store(failed.is_some(), Ordering::Relaxed);
-        failed.map_or(Ok(appended), Err)
+        self.append_stamped(records, None).await
     }
 
     async fn read(&self, topic: Topic, partition: u16, offset: u64, max: usize) -> Result<Vec<Record>, LogError> {
@@ -166,10 +189,18 @@ impl Log for KafkaLog {
     }
 
     fn check_writable(&self) -> Result<(), LogError> {
-        match self.failing.load(Ordering::Relaxed) {
+        match self.seen.is_failing() {
             true => Err(LogError::NotWritable("Kafka: the last append failed".to_owned())),
             false => Ok(()),
         }
+    }
+
+    fn clock_ahead_ms(&self) -> i64 {
+        self.seen.ahead_ms()
+    }
+
+    fn owners_may_overlap(&self) -> bool {
+        true
     }
 
     fn ownership(&self, topic: Topic) -> watch::Receiver<Vec<u16>> {
@@ -193,11 +224,12 @@ pub(crate) async fn refuse_faults(config: &Config) -> Result<(), LogError> {
 }
 
 /// What the broker confirmed.
-fn appended_of(place: &rdkafka::producer::future_producer::Delivery) -> Result<Appended, LogError> {
+fn appended_of(place: &rdkafka::producer::future_producer::Delivery, carried: bool) -> Result<Appended, LogError> {
     let partition = u16::try_from(place.partition).map_err(std::io::Error::other)?;
     let offset = u64::try_from(place.offset).map_err(std::io::Error::other)?;
     match place.timestamp {
         Timestamp::LogAppendTime(time) => Ok(Appended { partition, offset, time }),
+        Timestamp::CreateTime(time) if carried => Ok(Appended { partition, offset, time }),
         _ => Err(LogError::NotWritable("the broker did not stamp its own time: check the topic's settings".to_owned())),
     }
 }

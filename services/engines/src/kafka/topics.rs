@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chassis::ports::log::LogError;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
@@ -16,6 +16,9 @@ use super::{Config, client, error};
 const POLL: Duration = Duration::from_millis(100);
 /// Edges that can wait for verdicts at the same time, each on a partition of its own.
 const VERDICT_PARTITIONS: u16 = 64;
+
+/// Probes are forgotten after an hour.
+const PROBES_MS: &str = "3600000";
 
 /// Something about a topic that breaks a promise, in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +34,7 @@ pub enum Fault {
 }
 
 /// A setting of a topic, its value, and what breaks without it.
+#[derive(Clone)]
 struct Setting {
     name: &'static str,
     value: String,
@@ -43,12 +47,13 @@ fn in_sync_min(config: &Config) -> u16 {
 }
 
 fn settings(config: &Config) -> [Setting; 7] {
+    let time = if config.carrying { "CreateTime" } else { "LogAppendTime" };
     let setting = |name, value: String, why| Setting { name, value, why };
     [
         setting("cleanup.policy", "delete".into(), "compaction would remove records that a rebuild needs"),
         setting("retention.ms", "-1".into(), "tables are rebuilt from the whole log"),
         setting("retention.bytes", "-1".into(), "tables are rebuilt from the whole log"),
-        setting("message.timestamp.type", "LogAppendTime".into(), "rules read the log's time, never a client's"),
+        setting("message.timestamp.type", time.into(), "rules read the log's time, never a client's"),
         setting("min.insync.replicas", in_sync_min(config).to_string(), "an acknowledged record survives a broker"),
         setting(
             "unclean.leader.election.enable",
@@ -57,6 +62,20 @@ fn settings(config: &Config) -> [Setting; 7] {
         ),
         setting("max.message.bytes", client::MESSAGE_MAX.to_string(), "a submission of 10 MiB must fit"),
     ]
+}
+
+/// What a probe needs: the broker's time. Nobody reads one.
+fn probe_settings() -> [Setting; 2] {
+    let setting = |name, value: &str, why| Setting { name, value: value.to_owned(), why };
+    [
+        setting("message.timestamp.type", "LogAppendTime", "processes hold their clocks against the log's"),
+        setting("retention.ms", PROBES_MS, "every process appends a probe every 2 s"),
+    ]
+}
+
+/// The name of the topic of probes on the brokers.
+pub(super) fn probe_name(config: &Config) -> String {
+    format!("{}probe", config.prefix)
 }
 
 /// The name of a topic on the brokers.
@@ -90,6 +109,12 @@ pub async fn create_topics(config: &Config) -> Result<Vec<Fault>, LogError> {
         faults.iter().filter_map(|f| if let Fault::Missing(name) = f { Some(name) } else { None }).collect();
     let settings = settings(config);
     let wanted: Vec<(String, Topic)> = Topic::ALL.iter().map(|t| (name(config, *t), *t)).collect();
+    let probe = probe_name(config);
+    let probe_settings = probe_settings();
+    let new_probe = missing.contains(&&probe).then(|| {
+        let new = NewTopic::new(&probe, 1, TopicReplication::Fixed(i32::from(config.replication)));
+        probe_settings.iter().fold(new, |new, setting| new.set(setting.name, &setting.value))
+    });
     let new: Vec<NewTopic<'_>> = wanted
         .iter()
         .filter(|(name, _)| missing.contains(&name))
@@ -98,6 +123,7 @@ pub async fn create_topics(config: &Config) -> Result<Vec<Fault>, LogError> {
             let new = NewTopic::new(name, i32::from(partitions_wanted(config, *topic)), replication);
             settings.iter().fold(new, |new, setting| new.set(setting.name, &setting.value))
         })
+        .chain(new_probe)
         .collect();
     if !new.is_empty() {
         let started = Instant::now();
@@ -122,6 +148,30 @@ pub async fn create_topics(config: &Config) -> Result<Vec<Fault>, LogError> {
     Ok(faults.into_iter().filter(|fault| !matches!(fault, Fault::Missing(_))).collect())
 }
 
+/// Gives all topics the settings that they must have.
+pub(super) async fn set_topics(config: &Config) -> Result<(), LogError> {
+    let settings = settings(config);
+    let names: Vec<String> = Topic::ALL.iter().map(|topic| name(config, *topic)).collect();
+    let changes: Vec<AlterConfig<'_>> = names
+        .iter()
+        .map(|name| {
+            let change = AlterConfig::new(ResourceSpecifier::Topic(name));
+            settings.iter().fold(change, |change, setting| change.set(setting.name, &setting.value))
+        })
+        .collect();
+    for done in admin(config)?.alter_configs(&changes, &options()).await.map_err(error::io)? {
+        done.map_err(|(_, code)| std::io::Error::other(format!("Kafka: settings of a topic: {code}")))?;
+    }
+    let started = Instant::now();
+    while let Some(fault) = check_topics(config).await?.first() {
+        if started.elapsed() > client::ASK {
+            return Err(std::io::Error::other(fault.to_string()).into());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}
+
 /// What about the topics breaks a promise; empty if all is well.
 ///
 /// # Errors
@@ -140,13 +190,19 @@ pub async fn check_topics(config: &Config) -> Result<Vec<Fault>, LogError> {
             None => faults.push(Fault::Missing(name)),
         }
     }
+    let probe = probe_name(config);
+    match metadata.topics().iter().any(|t| t.name() == probe && !t.partitions().is_empty()) {
+        true => present.push(probe.clone()),
+        false => faults.push(Fault::Missing(probe.clone())),
+    }
     let resources: Vec<_> = present.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     if !resources.is_empty() {
         let described = admin(config)?.describe_configs(&resources, &options()).await.map_err(error::io)?;
         for (topic, described) in present.iter().zip(described) {
             let described =
                 described.map_err(|code| std::io::Error::other(format!("Kafka: topic `{topic}`: {code}")))?;
-            faults.extend(check_settings(config, topic, &described));
+            let wanted = if *topic == probe { probe_settings().to_vec() } else { settings(config).to_vec() };
+            faults.extend(check_settings(&wanted, topic, &described));
         }
     }
     Ok(faults)
@@ -174,7 +230,7 @@ fn check_layout(config: &Config, topic: Topic, found: &rdkafka::metadata::Metada
     faults
 }
 
-fn check_settings(config: &Config, topic: &str, found: &rdkafka::admin::ConfigResource) -> Vec<Fault> {
+fn check_settings(wanted: &[Setting], topic: &str, found: &rdkafka::admin::ConfigResource) -> Vec<Fault> {
     let value = |name: &str| found.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
     let at_least = ["min.insync.replicas", "max.message.bytes"];
     let wrong = |setting: &Setting| {
@@ -192,7 +248,7 @@ fn check_settings(config: &Config, topic: &str, found: &rdkafka::admin::ConfigRe
             why: setting.why,
         })
     };
-    settings(config).iter().filter_map(wrong).collect()
+    wanted.iter().filter_map(wrong).collect()
 }
 
 /// Partitions of each topic.

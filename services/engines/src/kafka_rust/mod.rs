@@ -173,6 +173,11 @@ impl Log for KafkaRustLog {
         }
     }
 
+    /// Who owns what is set by hand, and may be set wrong.
+    fn owners_may_overlap(&self) -> bool {
+        true
+    }
+
     fn ownership(&self, topic: Topic) -> watch::Receiver<Vec<u16>> {
         let all = 0..self.partitions(topic);
         let owned = match (&self.config.owned, topic) {

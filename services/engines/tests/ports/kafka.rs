@@ -13,7 +13,14 @@ use crate::servers::{engines, fresh_name};
 fn config(prefix: &str) -> Config {
     let kafka = engines().kafka;
     let tls = Tls { ca: kafka.ca, certificate: kafka.certificate, key: kafka.key };
-    Config { brokers: kafka.brokers, tls: Some(tls), prefix: format!("{prefix}."), partitions: 3, replication: 1 }
+    Config {
+        brokers: kafka.brokers,
+        tls: Some(tls),
+        prefix: format!("{prefix}."),
+        partitions: 3,
+        replication: 1,
+        carrying: false,
+    }
 }
 
 async fn fresh_log(what: &str) -> (Arc<KafkaLog>, Config) {
@@ -66,7 +73,7 @@ async fn a_waiter_is_told_when_the_log_closes() {
 async fn topics_with_wrong_settings_are_refused_in_words() {
     let mut config = config(&fresh_name("wrong"));
     let missing = kafka::check_topics(&config).await.unwrap();
-    assert_eq!(missing.len(), Topic::ALL.len());
+    assert_eq!(missing.len(), Topic::ALL.len() + 1, "one for each topic, and that of the probes");
     assert!(missing.iter().all(|fault| matches!(fault, Fault::Missing(_))));
     let refused = kafka::open(config.clone()).await.unwrap_err().to_string();
     assert!(refused.contains("run `kiroku topics`"), "{refused}");

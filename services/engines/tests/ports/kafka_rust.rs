@@ -22,6 +22,7 @@ fn config(brokers: Kafka, owned: Option<Vec<u16>>) -> Config {
         prefix: format!("{}.", fresh_name("rust")),
         partitions: 3,
         replication: 1,
+        carrying: false,
     };
     Config { kafka, owned, clock: Arc::new(SystemClock) }
 }

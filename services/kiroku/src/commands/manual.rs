@@ -89,6 +89,24 @@ Example:
 
 Exit codes: 0 copied and durable; 1 not done.";
 
+pub(crate) const COPY: &str = "Copy a whole system: from a data folder to Kafka and CQL and back, from one cluster to another, from one number \
+of partitions to another.
+
+  1 keys      every key, wrapped anew under the target's key-encryption key; used-once keys; erasures
+  2 log       every record in the order of its shard, under the time that it has; with other partitions outcomes name the new places
+  3 compare   the copy is read back: count and sum of each topic must be the source's
+  4 tables    built anew from the copied log, then opened and compared with the source's, row by row
+
+Nothing may run on the source, and the target must be empty. Copied topics take the broker's time only when all is done; until then no \
+process opens them. After a failure remove the target (folder; topics and keyspaces) and start again: the source is not changed.
+
+Examples:
+  kiroku copy --data DIR --to cluster.toml                               out of the first machine
+  kiroku --config cluster.toml copy --to-set data=DIR                    back into a folder, as a backup of a cluster is one
+  kiroku --config cluster.toml copy --to cluster2.toml --to-set partitions=256
+
+Exit codes: 0 the copy holds the same as its source; 1 not done.";
+
 pub(crate) const RESTORE: &str = "Make a data folder out of a backup, with the newest erasure journal; then build the tables.
 
 The journal destroys again the keys of whoever was erased after the backup was made. It must continue the journal as it was at the backup; \

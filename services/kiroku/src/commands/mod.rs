@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod check;
+pub mod copy;
 pub mod load;
 pub(crate) mod manual;
 pub mod rebuild;
@@ -17,13 +18,25 @@ use anyhow::{Context, Result, bail};
 use chassis::config::{EngineKind, Settings};
 use engines::embedded::{self, Embedded, EngineError};
 
+use crate::engine::Engine;
+
 pub(crate) use say::{Bar, print, print_json, warn};
+
+/// Opens what the settings name; a data folder as [`open_folder`] does.
+pub async fn open_engine(settings: &Settings, make: bool) -> Result<Engine> {
+    match settings.engine.kind {
+        EngineKind::Embedded => Ok(Engine::embedded(open_folder(settings, make)?)),
+        EngineKind::Distributed => Engine::open(settings).await,
+    }
+}
 
 /// Opens the data folder of the settings. A folder that does not exist is made only if `make` says so: a misspelt path must
 /// not look like an empty registry.
 pub fn open_folder(settings: &Settings, make: bool) -> Result<Arc<Embedded>> {
     if settings.engine.kind == EngineKind::Distributed {
-        bail!("this command works on a data folder; on the distributed engine it is not there yet");
+        bail!(
+            "this command works on a data folder, and the settings name the distributed engine: `kiroku copy` makes a folder out of it"
+        );
     }
     let data = &settings.data;
     if !make && !data.join("format").exists() {

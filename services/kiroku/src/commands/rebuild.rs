@@ -11,18 +11,18 @@ use chassis::config::Settings;
 use chassis::ports::log::Log;
 use chassis::ports::store::Store;
 use chassis::verdicts::Verdicts;
-use engines::embedded::Embedded;
 use schemas::vocab::Topic;
 use serde::Serialize;
 
 use super::tables::count_rows;
-use super::{Bar, open_folder, print, print_json};
+use super::{Bar, open_engine, print, print_json};
+use crate::engine::Engine;
 use crate::node::load_policies;
 
 /// Arguments of `kiroku rebuild`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Data folder. No server may run on it.
+    /// Data folder. No server may run on it. On the distributed engine servers may run; they are restarted afterwards.
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// Switch even if a new table holds fewer rows than the old one and nobody was erased.
@@ -43,8 +43,10 @@ pub struct Report {
     /// Rows by table; of the old tables `None` where they do not read.
     pub old_rows: Option<BTreeMap<&'static str, u64>>,
     pub new_rows: BTreeMap<&'static str, u64>,
-    /// Persons whose keys were destroyed so far.
-    pub erasures: u64,
+    /// Persons whose keys were destroyed so far; `None` where the engine does not count them.
+    pub erasures: Option<u64>,
+    /// False where the old tables are left until the next rebuild, for processes that still read them.
+    pub old_removed: bool,
 }
 
 /// Runs the command.
@@ -67,8 +69,12 @@ fn tell(report: &Report) {
         }
     }
     let Report { records, new_generation, old_generation, .. } = report;
+    let old = match report.old_removed {
+        true => "was removed",
+        false => "stays until the next rebuild: restart the processes, they say so until then (`/health/ready`)",
+    };
     print(&format!(
-        "generation {new_generation} was built from {records} records and serves; generation {old_generation} was removed"
+        "generation {new_generation} was built from {records} records and serves; generation {old_generation} {old}"
     ));
 }
 
@@ -77,27 +83,28 @@ fn tell(report: &Report) {
 /// # Errors
 /// Nothing was switched: the old tables serve.
 pub async fn rebuild(settings: &Settings, force: bool, quiet: bool) -> Result<Report> {
-    let engine = open_folder(settings, false)?;
+    let engine = open_engine(settings, false).await?;
     let report = rebuild_in(&engine, settings, force, quiet).await;
     engine.close().await?;
     report
 }
 
-async fn rebuild_in(engine: &Arc<Embedded>, settings: &Settings, force: bool, quiet: bool) -> Result<Report> {
-    let generations = engine.embedded_generations();
+async fn rebuild_in(engine: &Engine, settings: &Settings, force: bool, quiet: bool) -> Result<Report> {
     remove_leftovers(engine).await?;
     let old_generation = engine.generations.live();
     let new_generation = old_generation + 1;
-    let new = generations.open_store(new_generation)?;
+    let new = engine.generations.open(new_generation).await?;
     let records = fill(engine, settings, new.clone(), quiet).await?;
     let new_rows = count_rows(&*new).await.context("counting the new tables")?;
-    let old_rows = match generations.open_store(old_generation) {
+    let old_rows = match engine.generations.open(old_generation).await {
         Ok(old) => count_rows(&*old).await.ok(),
         Err(_) => None,
     };
-    let erasures = engine.embedded_keys().counts().1;
+    let erasures = engine.as_embedded().map(|embedded| embedded.embedded_keys().counts().1);
     drop(new);
-    if let Some(fewer) = old_rows.as_ref().and_then(|old| fewer(old, &new_rows)).filter(|_| erasures == 0 && !force) {
+    if let Some(fewer) =
+        old_rows.as_ref().and_then(|old| fewer(old, &new_rows)).filter(|_| erasures.unwrap_or(0) == 0 && !force)
+    {
         engine.generations.remove(new_generation).await?;
         bail!(
             "table `{fewer}` would hold fewer rows than now, and nobody was erased; the old tables still serve (see `kiroku check`, or use --force)"
@@ -105,8 +112,11 @@ async fn rebuild_in(engine: &Arc<Embedded>, settings: &Settings, force: bool, qu
     }
     // INVARIANT: the switch is one rename of a synced file; before it the old tables serve, after it the new ones.
     engine.generations.switch(new_generation).await?;
-    engine.generations.remove(old_generation).await.context("the new tables serve; removing the old ones")?;
-    Ok(Report { old_generation, new_generation, records, old_rows, new_rows, erasures })
+    let old_removed = !engine.is_shared();
+    if old_removed {
+        engine.generations.remove(old_generation).await.context("the new tables serve; removing the old ones")?;
+    }
+    Ok(Report { old_generation, new_generation, records, old_rows, new_rows, erasures, old_removed })
 }
 
 fn fewer(old: &BTreeMap<&'static str, u64>, new: &BTreeMap<&'static str, u64>) -> Option<&'static str> {
@@ -114,9 +124,9 @@ fn fewer(old: &BTreeMap<&'static str, u64>, new: &BTreeMap<&'static str, u64>) -
 }
 
 /// Removes generations that an interrupted command left behind.
-pub(super) async fn remove_leftovers(engine: &Embedded) -> Result<()> {
+pub(super) async fn remove_leftovers(engine: &Engine) -> Result<()> {
     let live = engine.generations.live();
-    for generation in engine.embedded_generations().list()? {
+    for generation in engine.generations.list().await? {
         if generation != live {
             engine.generations.remove(generation).await?;
         }
@@ -125,7 +135,7 @@ pub(super) async fn remove_leftovers(engine: &Embedded) -> Result<()> {
 }
 
 /// Fills empty tables from the whole log. Returns the number of records read.
-pub(super) async fn fill(engine: &Embedded, settings: &Settings, store: Arc<dyn Store>, quiet: bool) -> Result<u64> {
+pub(super) async fn fill(engine: &Engine, settings: &Settings, store: Arc<dyn Store>, quiet: bool) -> Result<u64> {
     let deps = projector_deps(engine, settings, store.clone())?;
     let total = records_of(&*engine.log, &[Topic::Identity, Topic::Commons, Topic::Person]).await?;
     let bar = Bar::new("building tables", total, quiet);
@@ -139,7 +149,7 @@ pub(super) async fn fill(engine: &Embedded, settings: &Settings, store: Arc<dyn 
     Ok(records + entries)
 }
 
-pub(super) fn projector_deps(engine: &Embedded, settings: &Settings, store: Arc<dyn Store>) -> Result<projector::Deps> {
+pub(super) fn projector_deps(engine: &Engine, settings: &Settings, store: Arc<dyn Store>) -> Result<projector::Deps> {
     Ok(projector::Deps {
         log: engine.log.clone(),
         store,

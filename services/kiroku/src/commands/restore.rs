@@ -40,7 +40,7 @@ pub async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         print_json(&report);
     } else {
         let rows: u64 = report.new_rows.values().sum();
-        let (data, erasures) = (settings.data.display(), report.erasures);
+        let (data, erasures) = (settings.data.display(), report.erasures.unwrap_or(0));
         print(&format!("`{data}` is restored: {} records, {rows} rows, {erasures} erasures in force", report.records));
     }
     Ok(ExitCode::SUCCESS)

@@ -1,17 +1,20 @@
 //! Two sets of tables, row by row. Sealed rows hold fresh nonces and are compared opened; rows of persons whose keys were
 //! destroyed cannot be opened and need not be in the newer set.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use anyhow::Result;
 use bytes::Bytes;
 use chassis::envelope;
-use chassis::ports::keys::{Job, Keys, KeysError, Ticket};
+use chassis::ports::keys::{Job, Keys, KeysError, Secret, Ticket};
+use chassis::ports::log::Log;
 use chassis::ports::store::{Row, Store, Table};
 use chassis::shelf;
 use chassis::shelves::{Shelves, item_of_key};
 use schemas::header::{Bucket, Header};
+use schemas::shelf::PersonState;
+use schemas::submission::Outcome;
 use schemas::{ItemKey, Pid, ResourceId, SubmissionId};
 
 const TICKET: Ticket = Ticket::for_job(Job::Operate);
@@ -67,20 +70,41 @@ impl<'a> Cursor<'a> {
         Self { store, table, rows: VecDeque::new(), after: None, ended: false }
     }
 
-    async fn fill(&mut self) -> Result<()> {
+    async fn next(&mut self) -> Result<Option<Row>> {
         if self.rows.is_empty() && !self.ended {
             let rows = self.store.scan(self.table, self.after.take(), PAGE).await?;
             self.after = rows.last().map(|row| (row.partition.clone(), row.key.clone()));
             self.ended = rows.is_empty();
             self.rows = rows.into();
         }
-        Ok(())
+        Ok(self.rows.pop_front())
     }
 }
 
-pub(super) struct Comparison {
+/// Rows of one side, by partition and key, whose twin was not met yet.
+type Waiting = BTreeMap<(Bytes, Bytes), Row>;
+
+fn place(row: &Row) -> (Bytes, Bytes) {
+    (row.partition.clone(), row.key.clone())
+}
+
+/// Tables with the keyring that opens them.
+pub(super) struct Side {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) keys: Arc<dyn Keys>,
+}
+
+/// Where the submissions of the log behind the live tables lie in the log behind the fresh ones.
+pub(super) struct Moved<'a> {
+    pub(super) before: Arc<dyn Log>,
+    /// Of those that lie elsewhere, by partition and offset before.
+    pub(super) places: &'a HashMap<(u16, u64), u64>,
+}
+
+pub(super) struct Comparison<'a> {
     live: Shelves,
     fresh: Shelves,
+    moved: Option<Moved<'a>>,
     /// Persons of whom the tables that serve do not have everything yet.
     pending: HashSet<Pid>,
     compared: Compared,
@@ -93,10 +117,23 @@ enum Stand {
     Different(&'static str),
 }
 
-impl Comparison {
-    pub(super) fn new(live: Arc<dyn Store>, fresh: Arc<dyn Store>, keys: Arc<dyn Keys>, pending: HashSet<Pid>) -> Self {
-        let live = Shelves::new(live, keys.clone(), TICKET);
-        Self { live, fresh: Shelves::new(fresh, keys, TICKET), pending, compared: Compared::default() }
+impl<'a> Comparison<'a> {
+    pub(super) fn new(live: Side, fresh: Side, pending: HashSet<Pid>) -> Self {
+        let shelves = |side: Side| Shelves::new(side.store, side.keys, TICKET);
+        let compared = Compared::default();
+        Self { live: shelves(live), fresh: shelves(fresh), moved: None, pending, compared }
+    }
+
+    /// The fresh tables stand on a copied log.
+    pub(super) fn moved(self, moved: Moved<'a>) -> Self {
+        Self { moved: Some(moved), ..self }
+    }
+
+    /// The position in the log behind the fresh tables.
+    fn position(&self, pid: Pid, position: u64) -> u64 {
+        let Some(moved) = &self.moved else { return position };
+        let partition = moved.before.partition_of(envelope::topic_of(pid), pid.shard());
+        moved.places.get(&(partition, position)).copied().unwrap_or(position)
     }
 
     /// Compares all tables. `progress` is called with the number of rows so far.
@@ -110,29 +147,33 @@ impl Comparison {
     async fn table(&mut self, table: Table, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let (live_store, fresh_store) = (self.live.store.clone(), self.fresh.store.clone());
         let (mut live, mut fresh) = (Cursor::new(&*live_store, table), Cursor::new(&*fresh_store, table));
+        // Each engine scans in an order of its own, the same in all generations: rows wait here for their twin, and where the
+        // tables agree none waits long.
+        let (mut only_live, mut only_fresh) = (Waiting::default(), Waiting::default());
         loop {
-            live.fill().await?;
-            fresh.fill().await?;
-            let place = |row: &Row| (row.partition.clone(), row.key.clone());
-            let (ours, theirs) = (live.rows.front().map(place), fresh.rows.front().map(place));
-            match (ours, theirs) {
-                (None, None) => return Ok(()),
-                (Some(ours), Some(theirs)) if ours == theirs => {
-                    let pair = live.rows.pop_front().zip(fresh.rows.pop_front());
-                    let Some((ours, theirs)) = pair else { return Ok(()) };
-                    self.pair(&ours, &theirs).await?;
+            let (ours, theirs) = (live.next().await?, fresh.next().await?);
+            if ours.is_none() && theirs.is_none() {
+                break;
+            }
+            if let Some(ours) = ours {
+                match only_fresh.remove(&place(&ours)) {
+                    Some(theirs) => self.pair(&ours, &theirs).await?,
+                    None => drop(only_live.insert(place(&ours), ours)),
                 }
-                (Some(ours), theirs) if theirs.as_ref().is_none_or(|theirs| ours < *theirs) => {
-                    let Some(row) = live.rows.pop_front() else { return Ok(()) };
-                    self.only_live(&row).await?;
-                }
-                _ => {
-                    let Some(row) = fresh.rows.pop_front() else { return Ok(()) };
-                    self.only_fresh(&row);
+            }
+            if let Some(theirs) = theirs {
+                match only_live.remove(&place(&theirs)) {
+                    Some(ours) => self.pair(&ours, &theirs).await?,
+                    None => drop(only_fresh.insert(place(&theirs), theirs)),
                 }
             }
             progress(self.compared.rows);
         }
+        for row in only_live.values() {
+            self.only_live(row).await?;
+        }
+        only_fresh.values().for_each(|row| self.only_fresh(row));
+        Ok(())
     }
 
     async fn pair(&mut self, ours: &Row, theirs: &Row) -> Result<()> {
@@ -170,16 +211,19 @@ impl Comparison {
         let pid = owner(ours);
         Ok(match (ours.table, pid) {
             (Table::State, Some(pid)) => {
-                let Some(key) = secret(&self.live, pid, Bucket::Long).await? else { return Ok(Stand::Erased) };
-                same(shelf::open_state(&key, pid, &ours.value).ok(), shelf::open_state(&key, pid, &theirs.value).ok())
+                let Some((mine, other)) = self.secrets(pid).await? else { return Ok(Stand::Erased) };
+                let ours = shelf::open_state(&mine, pid, &ours.value).ok();
+                let moved = |it: PersonState| PersonState { position: self.position(pid, it.position), ..it };
+                same(ours.map(moved), shelf::open_state(&other, pid, &theirs.value).ok())
             }
             (Table::Verdict, Some(pid)) => {
-                let Some(key) = secret(&self.live, pid, Bucket::Long).await? else { return Ok(Stand::Erased) };
+                let Some((mine, other)) = self.secrets(pid).await? else { return Ok(Stand::Erased) };
                 let Some(id) = ours.key.as_ref().try_into().ok().map(SubmissionId) else {
                     return Ok(Stand::Different("its key is no submission"));
                 };
-                let open = |row: &Row| envelope::open_verdict(&key, id, &row.value).ok();
-                same(open(ours), open(theirs))
+                let ours = envelope::open_verdict(&mine, id, &ours.value).ok();
+                let moved = |it: Outcome| Outcome { position: self.position(pid, it.position), ..it };
+                same(ours.map(moved), envelope::open_verdict(&other, id, &theirs.value).ok())
             }
             (Table::Header | Table::Version, Some(pid)) => self.headers(pid, ours, theirs).await?,
             // Opened with the header that names it.
@@ -187,6 +231,12 @@ impl Comparison {
             _ if ours.value == theirs.value => Stand::Same,
             _ => Stand::Different("it does not hold what the log says"),
         })
+    }
+
+    /// The header keys of both sides; `None` where the person's keys were destroyed.
+    async fn secrets(&self, pid: Pid) -> Result<Option<(Secret, Secret)>> {
+        let mine = secret(&self.live, pid, Bucket::Long).await?;
+        Ok(mine.zip(secret(&self.fresh, pid, Bucket::Long).await?))
     }
 
     async fn headers(&self, pid: Pid, ours: &Row, theirs: &Row) -> Result<Stand> {
@@ -197,6 +247,7 @@ impl Comparison {
             let gone = is_erased(&*self.live.keys, pid).await?;
             return Ok(if gone { Stand::Erased } else { Stand::Different("it does not open: its bytes are damaged") });
         };
+        let mine = Box::new(Header { position: self.position(pid, mine.position), ..*mine });
         if mine != other {
             return Ok(Stand::Different("it does not hold what the log says"));
         }
@@ -237,7 +288,7 @@ fn same<T: PartialEq>(ours: Option<T>, theirs: Option<T>) -> Stand {
 }
 
 /// The header key; `None` where the person's keys were destroyed.
-async fn secret(shelves: &Shelves, pid: Pid, bucket: Bucket) -> Result<Option<chassis::ports::keys::Secret>> {
+async fn secret(shelves: &Shelves, pid: Pid, bucket: Bucket) -> Result<Option<Secret>> {
     match shelves.header_secret(pid, bucket).await {
         Ok(key) => Ok(Some(key)),
         Err(KeysError::NoKey) => Ok(None),

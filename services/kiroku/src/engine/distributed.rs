@@ -1,18 +1,70 @@
 //! Kafka and CQL out of the settings.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
 use chassis::config::{CqlSettings, Settings};
-use engines::cql::{self, Login};
-use engines::kafka::{self, Fault, Tls};
+use chassis::ports::keys::KeysError;
+use chassis::ports::log::{Appended, LogError};
+use chassis::ports::store::StoreError;
+use engines::carry::{Carried, CarriedKey, Carrier, KeyName, UsedOnce};
+use engines::cql::{self, CqlCarrier, Login};
+use engines::kafka::{self, Fault, KafkaLog, Tls};
 
 use super::{Engine, Kind};
 
 pub(super) async fn open(settings: &Settings) -> Result<Engine> {
     let log = kafka::open(kafka_config(settings)?).await.context("the log on Kafka")?;
+    with_tables(settings, log).await
+}
+
+/// As [`open`], where topics and tables are made to be filled by `kiroku copy`.
+pub(super) async fn open_to_carry(settings: &Settings) -> Result<Engine> {
+    let log = KafkaLog::open_to_carry(&kafka_config(settings)?).await.context("the log on Kafka")?;
+    make_schema(settings).await?;
+    with_tables(settings, Arc::new(log)).await
+}
+
+async fn with_tables(settings: &Settings, log: Arc<KafkaLog>) -> Result<Engine> {
     let cql = cql::open(&cql_config(settings)?).await.context("tables and keys on CQL")?;
-    Ok(Engine { log: log.clone(), generations: cql.generations, keys: cql.keys, kind: Kind::Distributed(log) })
+    let distributed = Distributed { log: log.clone(), carrier: cql.carrier };
+    let kind = Kind::Distributed(Arc::new(distributed));
+    Ok(Engine { log, generations: cql.generations, keys: cql.keys, kind })
+}
+
+/// The parts of the engine that no port shows.
+pub(super) struct Distributed {
+    pub(super) log: Arc<KafkaLog>,
+    carrier: CqlCarrier,
+}
+
+#[async_trait]
+impl Carrier for Distributed {
+    async fn keys(&self, after: Option<KeyName>, limit: usize) -> Result<Vec<CarriedKey>, KeysError> {
+        self.carrier.keys(after, limit).await
+    }
+
+    async fn take_keys(&self, keys: Vec<CarriedKey>) -> Result<(), KeysError> {
+        self.carrier.take_keys(keys).await
+    }
+
+    async fn used_once(&self, now: i64) -> Result<Vec<UsedOnce>, StoreError> {
+        self.carrier.used_once(now).await
+    }
+
+    async fn take_used_once(&self, keys: Vec<UsedOnce>, now: i64) -> Result<(), StoreError> {
+        self.carrier.take_used_once(keys, now).await
+    }
+
+    async fn carry(&self, records: Vec<Carried>) -> Result<Vec<Appended>, LogError> {
+        self.log.carry(records).await
+    }
+
+    async fn end_carrying(&self) -> Result<(), LogError> {
+        self.log.end_carrying().await
+    }
 }
 
 pub(super) async fn make_topics(settings: &Settings) -> Result<()> {
@@ -38,6 +90,7 @@ fn kafka_config(settings: &Settings) -> Result<kafka::Config> {
         prefix: kafka.prefix.clone(),
         partitions: settings.partitions,
         replication: kafka.replication,
+        carrying: false,
     })
 }
 

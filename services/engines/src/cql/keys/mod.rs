@@ -6,6 +6,7 @@
 //!
 //! An opened key is used from memory for [`Config::key_cache`] at most; within this an erasure by another process is seen.
 
+mod carried;
 mod ring;
 
 use std::collections::HashMap;

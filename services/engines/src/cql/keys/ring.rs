@@ -102,6 +102,10 @@ impl Ring {
         })
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// What was decided when the read began, or later.
     pub(super) async fn read(&self, subject: &[u8; 16]) -> Result<Kept, KeysError> {
         self.read_with(&self.read, subject).await.map_err(keys_read_error)

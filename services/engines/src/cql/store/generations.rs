@@ -105,6 +105,12 @@ impl CqlGenerations {
     }
 }
 
+impl CqlGenerations {
+    pub(in crate::cql) fn once(&self) -> Arc<Once> {
+        Arc::clone(&self.once)
+    }
+}
+
 async fn read_live(client: &Client, read: &PreparedStatement) -> Result<u32, Failure> {
     let rows = client.rows::<(i32,)>(read, ()).await?;
     let id = rows.first().ok_or_else(|| Failure::form("no generation serves"))?.0;
@@ -161,6 +167,15 @@ impl Generations for CqlGenerations {
         }
         let another = || StoreError::NotWritable(format!("another process has switched to generation {now}"));
         Err(switched.map_or_else(write_error, |_| another()))
+    }
+
+    async fn list(&self) -> Result<Vec<u32>, StoreError> {
+        let read = self.client.prepare(schema::GENERATIONS, "", Use::Read).await.map_err(read_error)?;
+        let rows = self.client.rows::<(i32, String)>(&read, ()).await.map_err(read_error)?;
+        let there = rows.into_iter().filter(|(_, state)| state != REMOVED);
+        let mut found: Vec<u32> = there.filter_map(|(id, _)| u32::try_from(id).ok()).collect();
+        found.sort_unstable();
+        Ok(found)
     }
 
     async fn remove(&self, generation: u32) -> Result<(), StoreError> {

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use chassis::ports::store::{Batch, Page, Row, Store, StoreError, Table};
 
 pub(super) use self::generations::{CqlGenerations, make_live_generation};
-use self::once::Once;
+pub(super) use self::once::Once;
 use self::place::{Applied, place};
 use self::table::{Tables, Text};
 use super::client::Client;

@@ -7,8 +7,9 @@ use chassis::crypto::sha256;
 use chassis::ports::store::StoreError;
 use scylla::statement::prepared::PreparedStatement;
 
+use crate::carry::UsedOnce;
 use crate::cql::client::{Client, Use, took_effect};
-use crate::cql::error::{Failure, write_error};
+use crate::cql::error::{Failure, read_error, write_error};
 use crate::cql::statements::once;
 
 /// A row outlives its key by this many seconds, so that clocks may differ; `until` decides, not the row's absence.
@@ -38,7 +39,31 @@ impl Once {
     /// The row tells who took the key, so that a try whose answer was lost knows its own success: whatever a try answers,
     /// the row is read back, and only what it holds counts.
     pub(super) async fn first(&self, key: &[u8], until: i64, now: i64) -> Result<bool, StoreError> {
-        let key = Bytes::copy_from_slice(&sha256(key));
+        self.first_of(&sha256(key), until, now).await
+    }
+
+    /// Used-once keys that have not expired at `now`.
+    pub(in crate::cql) async fn used(&self, now: i64) -> Result<Vec<UsedOnce>, StoreError> {
+        let all = self.client.prepare(once::ALL, "", Use::Read).await.map_err(read_error)?;
+        let rows = self.client.rows::<(Bytes, i64)>(&all, ()).await.map_err(read_error)?;
+        let mut used = Vec::new();
+        for (key, until) in rows.into_iter().filter(|(_, until)| *until > now) {
+            let hash = key[..].try_into().map_err(|_| StoreError::Damaged("a used-once key is no hash".to_owned()))?;
+            used.push(UsedOnce { hash, until });
+        }
+        Ok(used)
+    }
+
+    pub(in crate::cql) async fn take_in(&self, used: Vec<UsedOnce>, now: i64) -> Result<(), StoreError> {
+        for UsedOnce { hash, until } in used {
+            // Taken before: the same.
+            let _ = self.first_of(&hash, until, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn first_of(&self, key: &[u8; 32], until: i64, now: i64) -> Result<bool, StoreError> {
+        let key = Bytes::copy_from_slice(key);
         let mut by = [0u8; 16];
         schemas::random::fill(&mut by);
         let ttl = (until.saturating_sub(now) / 1000).saturating_add(AFTERLIFE).clamp(AFTERLIFE, LONGEST);

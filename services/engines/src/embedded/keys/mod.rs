@@ -29,6 +29,7 @@ use self::ring::Ring;
 #[cfg(feature = "distributed")]
 pub(crate) use self::ring::{check_name, is_personal, random_key};
 pub(crate) use self::slots::{Kind, Name};
+use crate::carry::{CarriedKey, KeyName};
 use crate::embedded::disk::{Disk, create_private, sync_folder};
 use crate::embedded::error::{At, EngineError};
 
@@ -82,6 +83,20 @@ impl EmbeddedKeys {
     /// Number of keys, and of erasures so far.
     pub fn counts(&self) -> (usize, u64) {
         self.ring.counts()
+    }
+
+    /// Keys behind `after`; see [`crate::carry::Carrier::keys`].
+    pub(super) async fn carried(&self, after: Option<KeyName>, limit: usize) -> Result<Vec<CarriedKey>, KeysError> {
+        let mut keys = Vec::new();
+        for name in self.ring.names(after.map(|name| name.0), limit) {
+            keys.push(CarriedKey { name: KeyName(name), secret: self.ring.get(name).await? });
+        }
+        Ok(keys)
+    }
+
+    pub(super) async fn take_in(&self, keys: Vec<CarriedKey>) -> Result<(), KeysError> {
+        let keys: Vec<(Name, Secret)> = keys.into_iter().map(|key| (key.name.0, key.secret)).collect();
+        self.ring.take_in(&keys).await
     }
 
     /// The first log key of a list: name (with its first year) and secret.

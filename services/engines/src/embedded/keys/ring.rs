@@ -1,6 +1,7 @@
 //! Slots, erasures and the rule "durable before returned".
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -171,17 +172,41 @@ impl Ring {
                 entries.push(entry.clone());
                 continue;
             }
-            let wrapped = wrap(&self.secret, name, &random_key()?);
-            let slot = state.file.add(*name, wrapped).map_err(|e| {
-                // A half-written slot would be damage at the next open.
-                self.group.fail("a key could not be written");
-                KeysError::NotWritable(e.to_string())
-            })?;
-            let entry = Entry { slot, ticket: self.group.wrote() };
-            state.index.insert(*name, entry.clone());
-            entries.push(entry);
+            entries.push(self.insert(state, *name, &random_key()?)?);
         }
         Ok(Some(entries))
+    }
+
+    /// Names behind `after`, at most `limit`, in order.
+    pub(crate) fn names(&self, after: Option<Name>, limit: usize) -> Vec<Name> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.state.lock().index.range((from, Bound::Unbounded)).take(limit).map(|(name, _)| *name).collect()
+    }
+
+    /// Takes keys of another keyring in; durable when it returns. A name that is there keeps its key.
+    pub(crate) async fn take_in(&self, keys: &[(Name, Secret)]) -> Result<(), KeysError> {
+        let mut last = 0;
+        for (name, secret) in keys {
+            let mut state = self.state.lock();
+            if !state.index.contains_key(name) {
+                last = self.insert(&mut state, *name, secret)?.ticket;
+            }
+        }
+        if last > 0 {
+            self.group.synced(last).await.map_err(KeysError::NotWritable)?;
+        }
+        Ok(())
+    }
+
+    fn insert(&self, state: &mut State, name: Name, secret: &Secret) -> Result<Entry, KeysError> {
+        let slot = state.file.add(name, wrap(&self.secret, &name, secret)).map_err(|e| {
+            // A half-written slot would be damage at the next open.
+            self.group.fail("a key could not be written");
+            KeysError::NotWritable(e.to_string())
+        })?;
+        let entry = Entry { slot, ticket: self.group.wrote() };
+        state.index.insert(name, entry.clone());
+        Ok(entry)
     }
 
     pub(crate) async fn get_or_create(&self, name: Name) -> Result<Secret, KeysError> {

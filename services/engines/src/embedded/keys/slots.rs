@@ -30,7 +30,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn from_byte(byte: u8) -> Option<Self> {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         [Self::Record, Self::PersonLog, Self::FacilityLog, Self::Platform].into_iter().find(|k| *k as u8 == byte)
     }
 }

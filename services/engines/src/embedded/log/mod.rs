@@ -32,6 +32,7 @@ use self::reader::{MAX_READ_BYTES, Wanted, read_records};
 pub use self::scrub::Scrub;
 use self::shared::{Parts, Shared, lead};
 pub use self::snapshot::SegmentInfo;
+use crate::carry::Carried;
 use crate::embedded::disk::{Disk, RealDisk};
 use crate::embedded::error::{At, EngineError};
 
@@ -118,6 +119,34 @@ impl EmbeddedLog {
         }
     }
 
+    /// Appends records under the times that another log has stamped on them; see [`crate::carry::Carrier::carry`].
+    pub(super) async fn carry(&self, records: Vec<Carried>) -> Result<Vec<Appended>, LogError> {
+        let (records, times) = records.into_iter().map(|carried| (carried.append, carried.time)).unzip();
+        self.commit(records, Some(times)).await
+    }
+
+    async fn commit(&self, records: Vec<Append>, times: Option<Vec<i64>>) -> Result<Vec<Appended>, LogError> {
+        for record in &records {
+            let size = record.value.len();
+            if size > frame::MAX_RECORD {
+                return Err(LogError::TooLarge { size, limit: frame::MAX_RECORD });
+            }
+            let partition = schemas::ids::partition_of(record.shard, self.partitions(record.topic));
+            self.slot(record.topic, partition)?;
+        }
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (waiting, must_lead) = self.shared.enqueue(records, times)?;
+        if must_lead {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(lead(Arc::clone(&self.shared)))),
+                Err(_) => while self.shared.commit_waiting() {},
+            }
+        }
+        waiting.await.unwrap_or(Err(LogError::Closed))
+    }
+
     fn slot(&self, topic: Topic, partition: u16) -> Result<usize, LogError> {
         self.shared
             .identity
@@ -139,25 +168,7 @@ impl Log for EmbeddedLog {
     }
 
     async fn append_all(&self, records: Vec<Append>) -> Result<Vec<Appended>, LogError> {
-        for record in &records {
-            let size = record.value.len();
-            if size > frame::MAX_RECORD {
-                return Err(LogError::TooLarge { size, limit: frame::MAX_RECORD });
-            }
-            let partition = schemas::ids::partition_of(record.shard, self.partitions(record.topic));
-            self.slot(record.topic, partition)?;
-        }
-        if records.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (waiting, must_lead) = self.shared.enqueue(records)?;
-        if must_lead {
-            match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn(lead(Arc::clone(&self.shared)))),
-                Err(_) => while self.shared.commit_waiting() {},
-            }
-        }
-        waiting.await.unwrap_or(Err(LogError::Closed))
+        self.commit(records, None).await
     }
 
     async fn read(&self, topic: Topic, partition: u16, offset: u64, max: usize) -> Result<Vec<Record>, LogError> {

@@ -24,7 +24,16 @@ const MAX_COMMIT_BYTES: usize = 8 * 1024 * 1024;
 /// The appends of one caller.
 struct Group {
     records: Vec<Append>,
+    /// Of records that another log has stamped: a time for each.
+    times: Option<Vec<i64>>,
     done: oneshot::Sender<Result<Vec<Appended>, LogError>>,
+}
+
+impl Group {
+    fn stamped(&self) -> impl Iterator<Item = (&Append, Option<i64>)> + Clone {
+        let time = |n: usize| self.times.as_ref().and_then(|times| times.get(n).copied());
+        self.records.iter().enumerate().map(move |(n, record)| (record, time(n)))
+    }
 }
 
 #[derive(Default)]
@@ -83,8 +92,9 @@ impl Shared {
         }
     }
 
-    /// Puts records in the queue. The second value: the caller must see to it that somebody leads.
-    pub(crate) fn enqueue(&self, records: Vec<Append>) -> Result<(Waiting, bool), LogError> {
+    /// Puts records in the queue; `times`: as another log has stamped them. The second value: the caller must see to it that
+    /// somebody leads.
+    pub(crate) fn enqueue(&self, records: Vec<Append>, times: Option<Vec<i64>>) -> Result<(Waiting, bool), LogError> {
         let (done, wait) = oneshot::channel();
         let mut queue = self.queue.lock();
         if queue.closed {
@@ -93,7 +103,7 @@ impl Shared {
         if let Some(why) = &queue.poison {
             return Err(LogError::NotWritable(why.clone()));
         }
-        queue.waiting.push_back(Group { records, done });
+        queue.waiting.push_back(Group { records, times, done });
         Ok((wait, !std::mem::replace(&mut queue.leading, true)))
     }
 
@@ -130,7 +140,7 @@ impl Shared {
         // Held until the records are visible, so that a copy of the log never sees a commit half taken in.
         let mut writer = self.writer.lock();
         let (records, started) = (groups.iter().map(|g| g.records.len()).sum(), std::time::Instant::now());
-        match writer.commit(&around, groups.iter().flat_map(|g| &g.records)) {
+        match writer.commit(&around, groups.iter().flat_map(Group::stamped)) {
             Ok(done) => {
                 metrics::log_commit(records, started.elapsed().as_secs_f64());
                 let mut from = 0;

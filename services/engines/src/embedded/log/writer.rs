@@ -72,20 +72,20 @@ pub(crate) struct Around<'a> {
 }
 
 impl Writer {
-    /// Writes and syncs `appends` as one commit.
+    /// Writes and syncs `appends` as one commit, each under its own time if it brings one; times never run backwards.
     pub(crate) fn commit<'r>(
         &mut self,
         around: &Around<'_>,
-        appends: impl Iterator<Item = &'r Append> + Clone,
+        appends: impl Iterator<Item = (&'r Append, Option<i64>)> + Clone,
     ) -> Result<Done, Failed> {
-        let length: usize = appends.clone().map(|a| HEADER + a.value.len()).sum::<usize>() + COMMIT_FRAME;
+        let length: usize = appends.clone().map(|(a, _)| HEADER + a.value.len()).sum::<usize>() + COMMIT_FRAME;
         let room = self.active.as_ref().map_or(0, |a| a.capacity.saturating_sub(a.position));
         let fresh_at_zero = self.active.as_ref().is_some_and(|a| a.position == 0);
         let needed = length as u64 + if fresh_at_zero { HEAD_FRAME as u64 } else { 0 };
         let closed = if room < needed { self.roll(around, (length + HEAD_FRAME) as u64)? } else { None };
         let active = self.active.as_mut().expect("rolled above");
         let created = active.position == 0;
-        let time = around.clock.now().max(self.time);
+        let (now, mut time) = (around.clock.now(), self.time);
         let mut next = self.next.clone();
         let mut records = Vec::new();
         self.buffer.clear();
@@ -93,7 +93,8 @@ impl Writer {
             frame::write_head(&mut self.buffer, active.number, &around.identity.log_id, self.commit + 1, &self.chain);
         }
         let records_from = self.buffer.len();
-        for append in appends {
+        for (append, stamped) in appends {
+            time = stamped.unwrap_or(now).max(time);
             let partitions = around.identity.partitions[append.topic as usize];
             let partition = partition_of(append.shard, partitions);
             let slot = around.identity.slot(append.topic as u8, partition).expect("shards were checked");

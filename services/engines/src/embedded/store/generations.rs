@@ -44,6 +44,10 @@ impl EmbeddedGenerations {
         Ok(Self { folder: folder.to_owned(), config, live: AtomicU32::new(live), once, open: Mutex::default() })
     }
 
+    pub(crate) fn once(&self) -> &Arc<Once> {
+        &self.once
+    }
+
     fn path(&self, generation: u32) -> PathBuf {
         self.folder.join(generation.to_string())
     }
@@ -57,17 +61,6 @@ impl EmbeddedGenerations {
         let store = Arc::new(EmbeddedStore::open(&self.path(generation), self.config, Arc::clone(&self.once))?);
         open.insert(generation, Arc::clone(&store));
         Ok(store)
-    }
-
-    /// Generations with a folder, ascending.
-    pub fn list(&self) -> Result<Vec<u32>, StoreError> {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).map_err(|e| io_error(&e))? {
-            let name = entry.map_err(|e| io_error(&e))?.file_name();
-            found.extend(name.to_str().and_then(|n| n.parse::<u32>().ok()));
-        }
-        found.sort_unstable();
-        Ok(found)
     }
 
     /// Syncs and lets go of all open generations.
@@ -99,6 +92,16 @@ impl Generations for EmbeddedGenerations {
         replace_file(&current, format!("{generation}\n").as_bytes()).map_err(|e| io_error(&e))?;
         self.live.store(generation, Ordering::SeqCst);
         Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<u32>, StoreError> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(|e| io_error(&e))? {
+            let name = entry.map_err(|e| io_error(&e))?.file_name();
+            found.extend(name.to_str().and_then(|n| n.parse::<u32>().ok()));
+        }
+        found.sort_unstable();
+        Ok(found)
     }
 
     async fn remove(&self, generation: u32) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ use chassis::ports::store::StoreError;
 use openssl::sha::sha256;
 use parking_lot::Mutex;
 
+use crate::carry::UsedOnce;
 use crate::embedded::disk::Disk;
 use crate::embedded::error::EngineError;
 use crate::embedded::journal::Journal;
@@ -65,6 +66,22 @@ impl Once {
                 Err(StoreError::NotWritable(why))
             }
         }
+    }
+
+    pub(crate) fn used(&self, now: i64) -> Vec<UsedOnce> {
+        let keys = self.keys.lock();
+        keys.iter()
+            .filter(|(_, until)| **until > now)
+            .map(|(hash, until)| UsedOnce { hash: *hash, until: *until })
+            .collect()
+    }
+
+    pub(crate) async fn take_in(&self, used: Vec<UsedOnce>) -> Result<(), StoreError> {
+        for UsedOnce { hash, until } in used {
+            self.journal.append(&payload(&hash, until)).await.map_err(StoreError::NotWritable)?;
+            self.keys.lock().insert(hash, until);
+        }
+        Ok(())
     }
 
     fn purge(&self, now: i64) -> std::io::Result<()> {

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result};
 use chassis::ports::store::{Store, Table};
-use engines::embedded::Embedded;
-use engines::embedded::store::{EmbeddedStore, StreamMarks};
+use engines::embedded::store::StreamMarks;
 use schemas::submission::{Envelope, EnvelopeKind};
 use schemas::vocab::Topic;
 use schemas::{Pid, SubmissionId, codec};
@@ -14,6 +13,7 @@ use super::Report;
 use crate::commands::Bar;
 use crate::commands::rebuild::records_of;
 use crate::commands::tables::is_erased;
+use crate::engine::Engine;
 
 const READ: usize = 1024;
 
@@ -30,30 +30,28 @@ struct Expected {
     pending_shelves: HashSet<Pid>,
 }
 
-/// Compares the streams of shelves and commons; returns the shelves that the next start completes.
+/// Compares the streams of shelves and commons (where the engine keeps marks of what was applied; else the rows tell); returns
+/// the shelves that the next start completes.
 pub(super) async fn compare(
-    engine: &Embedded,
-    store: &EmbeddedStore,
+    engine: &Engine,
+    store: &dyn Store,
     report: &mut Report,
     quiet: bool,
 ) -> Result<HashSet<Pid>> {
     let bar = Bar::new("counting", records_of(&*engine.log, &[Topic::Commons, Topic::Person]).await?, quiet);
-    let (marks, mut pending) = (store.marks(), HashSet::new());
+    let marks = match engine.as_embedded() {
+        Some(embedded) => Some(embedded.embedded_generations().open_store(engine.generations.live())?.marks()),
+        None => None,
+    };
+    let mut pending = HashSet::new();
     for topic in [Topic::Commons, Topic::Person] {
         let mut expected = Expected::default();
         for partition in 0..engine.log.partitions(topic) {
             read_partition(engine, store, (topic, partition), &mut expected, &bar).await?;
         }
-        let applied = marks.streams.get(topic.as_str()).cloned().unwrap_or_default();
-        if applied.count != expected.marks.count {
-            let (has, wants) = (applied.count, expected.marks.count);
-            report.find(format!(
-                "the tables have applied {has} outcomes of topic `{topic}`, the log holds {wants}; run `kiroku rebuild`"
-            ));
-        } else if applied.sum != expected.marks.sum {
-            report.find(format!(
-                "the tables have applied other outcomes of topic `{topic}` than the log holds; run `kiroku rebuild`"
-            ));
+        if let Some(marks) = &marks {
+            let applied = marks.streams.get(topic.as_str()).cloned().unwrap_or_default();
+            compare_marks(topic, &applied, &expected.marks, report);
         }
         report.submissions += expected.submissions;
         report.outcomes += expected.outcomes;
@@ -75,9 +73,22 @@ pub(super) async fn compare(
     Ok(pending)
 }
 
+fn compare_marks(topic: Topic, applied: &StreamMarks, expected: &StreamMarks, report: &mut Report) {
+    if applied.count != expected.count {
+        let (has, wants) = (applied.count, expected.count);
+        report.find(format!(
+            "the tables have applied {has} outcomes of topic `{topic}`, the log holds {wants}; run `kiroku rebuild`"
+        ));
+    } else if applied.sum != expected.sum {
+        report.find(format!(
+            "the tables have applied other outcomes of topic `{topic}` than the log holds; run `kiroku rebuild`"
+        ));
+    }
+}
+
 async fn read_partition(
-    engine: &Embedded,
-    store: &EmbeddedStore,
+    engine: &Engine,
+    store: &dyn Store,
     (topic, partition): (Topic, u16),
     expected: &mut Expected,
     bar: &Bar,
@@ -113,8 +124,8 @@ async fn read_partition(
 
 /// Adds one outcome. Behind the checkpoint, and of erased persons in rebuilt tables, it may be missing: then its verdict row is.
 async fn count(
-    engine: &Embedded,
-    store: &EmbeddedStore,
+    engine: &Engine,
+    store: &dyn Store,
     envelope: &Envelope,
     (topic, position, checkpoint): (Topic, u64, u64),
     expected: &mut Expected,
@@ -133,7 +144,7 @@ async fn count(
 }
 
 /// First offset that may not be in the tables yet, as the projector writes it.
-async fn read_checkpoint(store: &EmbeddedStore, topic: Topic, partition: u16) -> Result<u64> {
+async fn read_checkpoint(store: &dyn Store, topic: Topic, partition: u16) -> Result<u64> {
     let key = [topic.as_str().as_bytes(), b"/", &partition.to_be_bytes()].concat();
     let value = store.get(Table::Checkpoint, b"projector", &key).await?;
     Ok(value.and_then(|v| v.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))

@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chassis::config::Settings;
-use chassis::ports::store::StoreError;
-use engines::embedded::store::EmbeddedStore;
-use engines::embedded::{Embedded, EngineError};
+use chassis::ports::store::{Store, StoreError};
+use engines::embedded::EngineError;
 use serde::Serialize;
 
-use super::{open_folder, print, print_json};
+use super::{open_engine, print, print_json};
+use crate::engine::Engine;
 
 /// Arguments of `kiroku check`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Data folder. No server may run on it.
+    /// Data folder. No server may run on it. On the distributed engine nothing may be written meanwhile.
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// Only the log's checksums and chain, and the counts.
@@ -84,6 +84,8 @@ fn tell(report: &Report, quick: bool) {
     let Report { log_bytes, log_commits, log_records, submissions, outcomes, rows, rows_erased, accesses, .. } = report;
     if *log_commits > 0 {
         print(&format!("log: {log_bytes} bytes, {log_commits} commits, {log_records} records read"));
+    }
+    if *submissions > 0 {
         print(&format!("counts: {submissions} submissions, {outcomes} outcomes"));
         if !quick {
             print(&format!("tables: {rows} rows compared, {rows_erased} of them erased; {accesses} accesses in lists"));
@@ -98,13 +100,13 @@ fn tell(report: &Report, quick: bool) {
     }
 }
 
-/// Checks the folder.
+/// Checks the folder, or what lies on the distributed engine.
 ///
 /// # Errors
 /// Only where the check could not be made (folder in use, disk unreadable); what is wrong with the data is in the report.
 pub async fn check(settings: &Settings, quick: bool, quiet: bool) -> Result<Report> {
     let mut report = Report::default();
-    let engine = match open_folder(settings, false) {
+    let engine = match open_engine(settings, false).await {
         Ok(engine) => engine,
         Err(error) => match error.downcast_ref::<EngineError>() {
             Some(EngineError::Io { .. } | EngineError::Locked(_)) | None => return Err(error),
@@ -121,17 +123,20 @@ pub async fn check(settings: &Settings, quick: bool, quiet: bool) -> Result<Repo
 }
 
 async fn check_open(
-    engine: &Arc<Embedded>,
+    engine: &Engine,
     settings: &Settings,
     (quick, quiet): (bool, bool),
     report: &mut Report,
 ) -> Result<()> {
-    super::rebuild::remove_leftovers(engine).await?;
+    // Beside others, tables that do not serve may be somebody's who rebuilds just now.
+    if !engine.is_shared() {
+        super::rebuild::remove_leftovers(engine).await?;
+    }
     if !steps::scrub(engine, report, quiet).await? {
         return Ok(());
     }
-    let Some(store) = open_tables(engine, report)? else { return Ok(()) };
-    let pending = counts::compare(engine, &store, report, quiet).await?;
+    let Some(store) = open_tables(engine, report).await? else { return Ok(()) };
+    let pending = counts::compare(engine, &*store, report, quiet).await?;
     if quick {
         return Ok(());
     }
@@ -140,8 +145,8 @@ async fn check_open(
     steps::decide_again(engine, settings, report, quiet).await
 }
 
-fn open_tables(engine: &Embedded, report: &mut Report) -> Result<Option<Arc<EmbeddedStore>>> {
-    match engine.embedded_generations().open_store(engine.generations.live()) {
+async fn open_tables(engine: &Engine, report: &mut Report) -> Result<Option<Arc<dyn Store>>> {
+    match engine.generations.open(engine.generations.live()).await {
         Ok(store) => Ok(Some(store)),
         Err(StoreError::Damaged(what)) => {
             report.find(format!("the tables are damaged: {what}; run `kiroku rebuild`"));

@@ -9,7 +9,6 @@ use chassis::config::Settings;
 use chassis::ports::store::{Store, StoreError};
 use chassis::registry::{Registry, RegistryError};
 use chassis::twins::MemoryStore;
-use engines::embedded::store::EmbeddedStore;
 use engines::embedded::{Embedded, EngineError};
 use projector::ProjectorError;
 use schemas::Pid;
@@ -18,15 +17,31 @@ use schemas::vocab::Topic;
 use super::Report;
 use crate::commands::Bar;
 use crate::commands::rebuild::{fill, projector_deps, records_of};
-use crate::commands::tables::Comparison;
+use crate::commands::tables::{Comparison, Side};
+use crate::engine::Engine;
 
 /// Up to so many records decisions are compared in memory; beyond that in tables on disk that are removed afterwards.
 const IN_MEMORY: u64 = 20_000;
 
-/// Reads every byte of the log, and the registry in it. False: it is damaged, and nothing else can be judged by it.
-pub(super) async fn scrub(engine: &Arc<Embedded>, report: &mut Report, quiet: bool) -> Result<bool> {
+/// Reads every byte of the log of a data folder (brokers test their own checksums as they serve), and the registry in it. False:
+/// it is damaged, and nothing else can be judged by it.
+pub(super) async fn scrub(engine: &Engine, report: &mut Report, quiet: bool) -> Result<bool> {
+    if let Some(embedded) = engine.as_embedded()
+        && !scrub_files(embedded, report, quiet).await?
+    {
+        return Ok(false);
+    }
+    match Registry::open(engine.log.clone(), engine.keys.clone(), Arc::new(SystemClock)).await {
+        Ok(_) => {}
+        Err(error @ RegistryError::Unreadable { .. }) => report.find(error.to_string()),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(true)
+}
+
+async fn scrub_files(embedded: &Embedded, report: &mut Report, quiet: bool) -> Result<bool> {
     let bar = Bar::new("reading the log", 0, quiet);
-    let log = engine.embedded_log().clone();
+    let log = embedded.embedded_log().clone();
     let scrubbed = tokio::task::spawn_blocking(move || log.scrub()).await?;
     bar.done();
     match scrubbed {
@@ -40,25 +55,20 @@ pub(super) async fn scrub(engine: &Arc<Embedded>, report: &mut Report, quiet: bo
             return Ok(false);
         }
     }
-    match Registry::open(engine.log.clone(), engine.keys.clone(), Arc::new(SystemClock)).await {
-        Ok(_) => {}
-        Err(error @ RegistryError::Unreadable { .. }) => report.find(error.to_string()),
-        Err(error) => return Err(error.into()),
-    }
     Ok(true)
 }
 
 /// Builds a second set of tables from the log and compares row by row.
 pub(super) async fn compare_tables(
-    engine: &Arc<Embedded>,
+    engine: &Engine,
     settings: &Settings,
-    live: Arc<EmbeddedStore>,
+    live: Arc<dyn Store>,
     pending: HashSet<Pid>,
     report: &mut Report,
     quiet: bool,
 ) -> Result<()> {
-    let scratch = Scratch::open(engine)?;
-    let fresh = engine.embedded_generations().open_store(scratch.generation)?;
+    let scratch = Scratch::open(engine).await?;
+    let fresh = engine.generations.open(scratch.generation).await?;
     if let Err(error) = fill(engine, settings, fresh.clone(), quiet).await {
         let damaged =
             error.downcast_ref::<ProjectorError>().is_some() || error.downcast_ref::<ledger::ListError>().is_some();
@@ -70,7 +80,8 @@ pub(super) async fn compare_tables(
         return Err(error);
     }
     let bar = Bar::new("comparing rows", 0, quiet);
-    let comparison = Comparison::new(live, fresh, engine.keys.clone(), pending);
+    let side = |store| Side { store, keys: engine.keys.clone() };
+    let comparison = Comparison::new(side(live), side(fresh), pending);
     let compared = comparison.run(&mut |rows| bar.set(rows)).await;
     bar.done();
     scratch.remove(engine).await?;
@@ -102,8 +113,8 @@ pub(super) async fn compare_tables(
 
 /// Numbers, chains and bodies of the access lists.
 pub(super) async fn verify_lists(
-    engine: &Embedded,
-    store: Arc<EmbeddedStore>,
+    engine: &Engine,
+    store: Arc<dyn Store>,
     report: &mut Report,
     quiet: bool,
 ) -> Result<()> {
@@ -134,16 +145,11 @@ pub(super) async fn verify_lists(
 }
 
 /// Every submission under today's rules.
-pub(super) async fn decide_again(
-    engine: &Embedded,
-    settings: &Settings,
-    report: &mut Report,
-    quiet: bool,
-) -> Result<()> {
+pub(super) async fn decide_again(engine: &Engine, settings: &Settings, report: &mut Report, quiet: bool) -> Result<()> {
     let total = records_of(&*engine.log, &[Topic::Commons, Topic::Person]).await?;
-    let scratch = if total > IN_MEMORY { Some(Scratch::open(engine)?) } else { None };
+    let scratch = if total > IN_MEMORY { Some(Scratch::open(engine).await?) } else { None };
     let store: Arc<dyn Store> = match &scratch {
-        Some(scratch) => engine.embedded_generations().open_store(scratch.generation)?,
+        Some(scratch) => engine.generations.open(scratch.generation).await?,
         None => Arc::new(MemoryStore::new()),
     };
     let deps = projector_deps(engine, settings, store.clone())?;
@@ -187,12 +193,12 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn open(engine: &Embedded) -> Result<Self> {
-        let highest = engine.embedded_generations().list()?.into_iter().max().unwrap_or(0);
+    async fn open(engine: &Engine) -> Result<Self> {
+        let highest = engine.generations.list().await?.into_iter().max().unwrap_or(0);
         Ok(Self { generation: highest.max(engine.generations.live()) + 1 })
     }
 
-    async fn remove(self, engine: &Embedded) -> Result<()> {
+    async fn remove(self, engine: &Engine) -> Result<()> {
         Ok(engine.generations.remove(self.generation).await?)
     }
 }

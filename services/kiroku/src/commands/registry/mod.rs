@@ -15,14 +15,14 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chassis::clock::SystemClock;
-use chassis::config::{EngineKind, Settings};
+use chassis::config::Settings;
 use chassis::registry::{Registry, RegistryState};
 use clap::Subcommand;
 use schemas::authority::AuthorityEvent;
 
 use entry::{Add, Verb};
 
-use super::{open_folder, print, print_json};
+use super::{open_engine, print, print_json};
 use crate::engine::Engine;
 
 pub use file::events_of_file;
@@ -117,10 +117,7 @@ pub struct Opened {
 impl Opened {
     /// Opens the engine (`make`: also a folder that does not exist yet) and replays the registry.
     pub async fn open(settings: &Settings, make: bool) -> Result<Self> {
-        let engine = match settings.engine.kind {
-            EngineKind::Embedded => Engine::embedded(open_folder(settings, make)?),
-            EngineKind::Distributed => Engine::open(settings).await?,
-        };
+        let engine = open_engine(settings, make).await?;
         let registry = Registry::open(engine.log.clone(), engine.keys.clone(), Arc::new(SystemClock)).await?;
         Ok(Self { engine, registry })
     }

@@ -1,0 +1,130 @@
+//! The faults of `tests/distributed`, many times each, on servers of their own; what they showed becomes a page.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use servers::{Cluster, Jars, KafkaPlan, KafkaVersion, Nodes, Plan};
+
+/// `xtask faults --rounds 20 --report tests/distributed/REPORT.md`
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How often each fault is made
+    #[arg(long, default_value_t = 20)]
+    rounds: u64,
+    /// Only the tests whose names hold this
+    #[arg(long, default_value = "nothing")]
+    only: String,
+    /// What chance follows from; each round has the next one. Another one at each start unless it is given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The page
+    #[arg(long, default_value = "tests/distributed/REPORT.md")]
+    report: PathBuf,
+}
+
+/// What the tests say of a round.
+#[derive(Deserialize)]
+struct Round {
+    fault: String,
+    seed: u64,
+    back_s: f64,
+    waited_s: f64,
+    records: u64,
+    releases: u64,
+}
+
+/// Starts servers, makes the faults, writes the page.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("kiroku-faults-{}", std::process::id()));
+    let kafka = Some(KafkaPlan { version: KafkaVersion::V4, nodes: Nodes::One });
+    let plan = Plan { folder: folder.clone(), kafka, cassandra: Some(Nodes::One), jars: Jars::default() };
+    // They end when this is dropped, also where a test fails.
+    let cluster = Cluster::start(&plan)?;
+    let results = folder.join("results.jsonl");
+    let mut tests = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    tests.args(["test", "--workspace", "--features", "tests/distributed,engines/kafka-rust", "--test", "distributed"]);
+    tests.args(["--no-fail-fast", "--", "--test-threads", "1", "--nocapture", &args.only]);
+    tests.env("KIROKU_ENGINES", folder.join("engines.toml")).env("KIROKU_FAULT_RESULTS", &results);
+    tests.env("KIROKU_FAULT_ROUNDS", args.rounds.to_string());
+    tests.envs(args.seed.map(|seed| ("KIROKU_SEED", seed.to_string())));
+    let status = tests.status().context("cargo")?;
+    drop(cluster);
+    let said = std::fs::read_to_string(&results).context("no round was finished")?;
+    std::fs::write(&args.report, page(&read(&said)?)?)?;
+    std::fs::remove_dir_all(&folder)?;
+    ensure!(
+        status.success(),
+        "a fault did harm: the tests ended with {status}; {} holds the rounds before",
+        shown(args)
+    );
+    Ok(())
+}
+
+fn shown(args: &Args) -> std::path::Display<'_> {
+    Path::display(&args.report)
+}
+
+fn read(said: &str) -> Result<Vec<Round>> {
+    said.lines().map(|line| serde_json::from_str(line).with_context(|| format!("`{line}`"))).collect()
+}
+
+const HEAD: &str = "\
+# Faults
+
+Made by `cargo run -p xtask -- faults`; not edited. Two processes of each role and one more ledger, one broker and one node of the database (three where it says so) on two
+cores, debug build; six persons, each with a client that writes and reads one after the other and asks again with its key until it is answered. In each round the fault comes at a moment that the
+seed gives. After each round, of every person: each acknowledged record is there once and each version once, dense, in the order of the acknowledgements, with times of the log; a retry is told the same;
+each release stands in the person's list once, naming what was released, and the numbers of the list have no gap. At the end `kiroku check` compares tables, lists, log and decisions of all rounds:
+what stands in the tables is what a fresh rebuild gives. (The persons of each round are others, so later rounds cover nothing up.)
+
+*Back*: from the fault until every person could be written and read again; where a server is killed, with its start. *Waited*: the longest that one client waited for one answer, retries included.
+
+| fault | rounds | seeds | back, median (s) | back, longest (s) | waited, longest (s) | records | releases |
+|---|---|---|---|---|---|---|---|
+";
+
+fn page(rounds: &[Round]) -> Result<String> {
+    let mut by_fault: BTreeMap<&str, Vec<&Round>> = BTreeMap::new();
+    for round in rounds {
+        by_fault.entry(&round.fault).or_default().push(round);
+    }
+    let mut page = HEAD.to_owned();
+    for (fault, rounds) in by_fault {
+        let mut back: Vec<f64> = rounds.iter().map(|round| round.back_s).collect();
+        back.sort_by(f64::total_cmp);
+        let (median, longest) = (back[back.len() / 2], back[back.len() - 1]);
+        let waited = rounds.iter().map(|round| round.waited_s).fold(0.0, f64::max);
+        let seeds = rounds.iter().map(|round| round.seed);
+        let (first, last) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
+        let records: u64 = rounds.iter().map(|round| round.records).sum();
+        let releases: u64 = rounds.iter().map(|round| round.releases).sum();
+        let count = rounds.len();
+        writeln!(
+            page,
+            "| {fault} | {count} | {first} to {last} | {median:.1} | {longest:.1} | {waited:.1} | {records} | {releases} |"
+        )?;
+    }
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_a_line_for_each_fault_with_its_median_and_longest_times() {
+        let line = |seed: u64, back: f64| {
+            format!(
+                "{{\"fault\":\"a fault\",\"seed\":{seed},\"back_s\":{back},\"waited_s\":0.5,\"records\":2,\"releases\":3}}"
+            )
+        };
+        let rounds = read(&[line(7, 1.0), line(8, 4.0), line(9, 2.0)].join("\n")).unwrap();
+        let page = page(&rounds).unwrap();
+        assert_eq!(page.lines().last(), Some("| a fault | 3 | 7 to 9 | 2.0 | 4.0 | 0.5 | 6 | 9 |"));
+        assert!(read("nothing of ours").is_err());
+    }
+}
