@@ -87,7 +87,7 @@ impl Dice {
     }
 }
 
-/// Copies a folder with all below it.
+/// Copies a folder with all below it. A file that its engine removes meanwhile is not there after a crash either.
 pub(crate) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("folder");
     for entry in std::fs::read_dir(from).expect("folder") {
@@ -96,7 +96,10 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
         if entry.file_type().expect("type").is_dir() {
             copy_folder(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).expect("copied");
+            match std::fs::copy(entry.path(), target) {
+                Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => {}
+                copied => drop(copied.expect("copied")),
+            }
         }
     }
 }
