@@ -98,7 +98,9 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
         } else {
             match std::fs::copy(entry.path(), target) {
                 Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => {}
-                copied => drop(copied.expect("copied")),
+                copied => {
+                    copied.expect("copied");
+                }
             }
         }
     }
