@@ -18,6 +18,7 @@ use crate::bundle::{Bundle, BundleError};
 use crate::decision::Decision;
 use crate::input::{INPUT_BYTES_MAX, Input};
 use crate::module::{Failure, TICKS_MAX, block_on, host_builtins, start_clock};
+use crate::remember::Made;
 
 /// The one entry point.
 pub const ENTRY_POINT: &str = "kiroku/decide";
@@ -36,8 +37,8 @@ pub struct Policies {
     watch: Watch,
 }
 
-/// Told of each decision: its purpose, whether it permits, and how long it took.
-pub type Watch = fn(Purpose, bool, Duration);
+/// Told of each decision that is given: its purpose, whether it permits, how long it took, and when it was made.
+pub type Watch = fn(Purpose, bool, Duration, Made);
 
 /// A compiled bundle.
 struct Loaded {
@@ -87,7 +88,7 @@ impl Policies {
     /// A module that does not compile, asks for a host function or lacks the entry point.
     pub fn new(bundle: Bundle) -> Result<Self, BundleError> {
         let current = ArcSwap::from_pointee(Loaded::new(bundle)?);
-        Ok(Self { current, errors: AtomicU64::new(0), watch: |_, _, _| {} })
+        Ok(Self { current, errors: AtomicU64::new(0), watch: |_, _, _, _| {} })
     }
 
     /// The same, telling `watch` of each decision: for metrics.
@@ -133,8 +134,12 @@ impl Policies {
             Ok(json) => self.decide_json(&json, input.now),
             Err(_) => self.denied(&EvaluationError::Input, [0; 32]),
         };
-        (self.watch)(input.purpose, decision.is_permit(), started.elapsed());
+        self.tell(input.purpose, &decision, (started, Made::Now));
         decision
+    }
+
+    pub(crate) fn tell(&self, purpose: Purpose, decision: &Decision, (started, made): (Instant, Made)) {
+        (self.watch)(purpose, decision.is_permit(), started.elapsed(), made);
     }
 
     /// Decides about an input that is JSON already (replay of recorded decisions, tests).

@@ -12,6 +12,7 @@ mod filter;
 mod host;
 mod input;
 mod module;
+mod remember;
 mod sets;
 
 pub use bundle::{BUNDLE_FILES, Bundle, BundleError, Manifest, source_hash};
@@ -23,6 +24,7 @@ pub use input::{
     Actor, ActorType, Assurance, Client, Counters, INPUT_BYTES_MAX, Identification, Input, Link, Mode, Order,
     Organisation, Person, Proof, ProofIssuer, Protection, Stage, Tie, Wanted, Write,
 };
+pub use remember::{Made, Remembered};
 pub use sets::{CategorySet, LabelSet};
 
 /// Terms that a new consent must name (`id|version`); equal to `terms` in the policy data.

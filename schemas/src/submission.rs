@@ -81,6 +81,16 @@ pub struct Submission {
     pub trace: Option<String>,
 }
 
+impl Submission {
+    /// The changes of a write; of another command none.
+    pub fn changes(&self) -> &[Change] {
+        match &self.command {
+            Command::Write(changes) => changes,
+            _ => &[],
+        }
+    }
+}
+
 /// The commands of the domain.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
 pub enum Command {

@@ -15,7 +15,8 @@ const LIBRARIES: [&str; 4] = ["domain", "fhir", "policies", "chassis"];
 fn allowed(name: &str) -> Option<Vec<&'static str>> {
     let libraries = || [&["schemas"], &LIBRARIES[..]].concat();
     Some(match name {
-        "schemas" | "fhir-second" | "servers" => vec![],
+        "schemas" | "servers" => vec![],
+        "fhir-second" => vec!["schemas"],
         "domain" | "policies" | "chassis" => vec!["schemas"],
         "fhir" => vec!["schemas", "fhir-second"],
         "engines" => vec!["schemas", "chassis"],

@@ -244,6 +244,7 @@ impl Run<'_> {
         self.decided = std::mem::take(&mut self.decided).plus(decisions);
         self.facts.decision_p99_us = self.decided.quantile_at_most(0.99).map(|seconds| seconds * 1e6);
         let names = [
+            "kiroku_decision_evaluation_seconds",
             "kiroku_ledger_append_seconds",
             "kiroku_log_sync_seconds",
             "kiroku_log_commit_records",

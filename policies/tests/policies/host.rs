@@ -1,8 +1,10 @@
 //! The host: typed inputs, limits, and that an error is a denial.
 
+use std::sync::Arc;
+
 use policies::{
     Actor, ActorType, Bundle, CURRENT_TERMS, Client, Consent, INPUT_BYTES_MAX, Input, Link, Mode, Obligation,
-    Organisation, Outcome, Person, Policies, Stage, VisitFact, Wanted, reasons,
+    Organisation, Outcome, Person, Policies, Remembered, Stage, VisitFact, Wanted, reasons,
 };
 use schemas::authority::Status;
 use schemas::consent::{ConsentArtefact, ConsentKind, ConsentStatus, ConsentType, Giver, Method};
@@ -218,4 +220,21 @@ fn the_terms_that_the_crate_names_are_those_of_the_data() {
     let bundle = Bundle::embedded().expect("the committed bundle is whole");
     let (id, version) = CURRENT_TERMS.split_once('|').expect("id and version");
     assert_eq!(bundle.data()["tables"]["terms"][id], version.parse::<u64>().expect("a number"));
+}
+
+#[test]
+fn a_remembered_decision_is_given_until_it_expires_and_to_its_own_key_only() {
+    let remembered = Remembered::new(10);
+    let asked = std::cell::Cell::new(0);
+    let ask = |key: &'static str, now: i64| {
+        remembered.get_or(&POLICIES, key, (Purpose::Treat, now), || {
+            asked.set(asked.get() + 1);
+            Input { now, ..doctor(vec![consent(1, artefact(FACILITY_A))]) }
+        })
+    };
+    let first = ask("a", NOW);
+    assert!(first.is_permit() && first.expires > NOW);
+    assert!(Arc::ptr_eq(&first, &ask("a", first.expires - 1)) && asked.get() == 1);
+    assert!(!Arc::ptr_eq(&first, &ask("b", NOW)) && asked.get() == 2);
+    assert!(!Arc::ptr_eq(&first, &ask("a", first.expires)) && asked.get() == 3);
 }

@@ -119,3 +119,42 @@ fn a_decision_is_the_same_each_time_it_is_asked() {
         assert_eq!(first, POLICIES.decide_json(&json, NOW), "{}", case.name);
     }
 }
+
+/// What the projector remembers of records on which no objection bears: neither the person nor the time is in its key.
+#[test]
+fn a_decision_at_log_time_without_objections_hangs_on_neither_person_nor_time() {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed());
+    let mut pool: Vec<Value> = bases().as_object().expect("bases are named").values().cloned().collect();
+    pool.extend(cases().into_iter().map(|c| c.input));
+    let (mut permits, mut denials) = (0, 0);
+    for _ in 0..count() / 4 {
+        let mut input = mixed(&mut rng, &pool);
+        input["stage"] = json!("log");
+        input["now"] = json!(NOW);
+        input["objections"] = json!([]);
+        input["consents"] = json!([]);
+        // What the projector does not know, or leaves to the door.
+        for name in ["client", "organisation", "order", "reason", "identification", "tie", "authority", "counters"] {
+            input.as_object_mut().expect("an input is an object").remove(name);
+        }
+        if rng.random_range(0..4) > 0 {
+            input["purpose"] = json!("RECORDMGT");
+            input["action"] = json!(["create", "update", "delete"].choose(&mut rng));
+        }
+        if input["purpose"] == json!("PATRQT") || !input["person"].is_object() {
+            continue;
+        }
+        let mut other = input.clone();
+        other["person"]["pid"] = json!("aaaaaaaaaaaaaaaaaaaaaaaaaa");
+        other["now"] = json!(NOW + i64::from(rng.next_u32() % 100_000_000) - 50_000_000);
+        let (one, two) = (decide(&input), decide(&other));
+        if one.is_permit() {
+            permits += 1
+        } else {
+            denials += 1
+        }
+        let said = |d: &policies::Decision| (d.outcome, d.rules.clone(), d.filter.clone(), d.reason.clone());
+        assert_eq!(said(&one), said(&two), "{input}");
+    }
+    assert!(permits > 20 && denials > 20, "{permits} permits and {denials} denials say nothing");
+}

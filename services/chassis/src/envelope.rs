@@ -56,8 +56,8 @@ pub fn open_submission(ticket: &Ticket, key: &RecordKey, envelope: &Envelope) ->
     Ok(codec::decode("submission", &plain)?)
 }
 
-/// Seals an outcome under the header key of the person's long bucket.
-pub fn seal_outcome(key: &Secret, pid: Pid, submission: SubmissionId, outcome: &Outcome) -> Append {
+/// The record of an outcome, sealed by [`seal_verdict`] under the header key of the person's long bucket.
+pub fn outcome_record(pid: Pid, submission: SubmissionId, sealed: &Bytes) -> Append {
     let envelope = Envelope {
         kind: EnvelopeKind::Outcome,
         pid,
@@ -65,7 +65,7 @@ pub fn seal_outcome(key: &Secret, pid: Pid, submission: SubmissionId, outcome: &
         submission,
         reply_to: 0,
         wrapped_key: Vec::new(),
-        sealed: seal_verdict(key, submission, outcome).to_vec(),
+        sealed: sealed.to_vec(),
     };
     append(pid, &envelope)
 }

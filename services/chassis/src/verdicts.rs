@@ -1,17 +1,23 @@
 //! The way of verdicts: from a projector to the edge where a client waits for one. Within a process by a table of waiters, between
 //! processes by topic `verdict`, in the partition that the edge named in the envelope.
 //!
+//! Within a process the submission goes the other way here, as the edge had it before it sealed it: the projector need not open it.
+//!
 //! A verdict that gets lost on its way costs a client ten seconds and a question by URL, nothing else: the outcome is durable and
 //! in the tables before its verdict sets out.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use schemas::ids::SHARDS;
-use schemas::submission::{Verdict, VerdictRecord};
+use schemas::search::ParamValue;
+use schemas::submission::{Submission, Verdict, VerdictRecord};
 use schemas::vocab::Topic;
 use schemas::{SubmissionId, codec};
 use tokio::sync::oneshot;
@@ -34,10 +40,28 @@ pub struct Told {
     pub verdict: Verdict,
 }
 
-/// Waiters of this process by submission. Several may wait for one submission (a retry while the first try is still open).
+/// A submission as it was before it was sealed.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub submission: Arc<Submission>,
+    /// Search values of the body of each change; empty where nobody has taken them out yet.
+    pub search: Vec<Vec<ParamValue>>,
+    /// Its id is random and this is its first record: nothing on the shelf comes from it yet, neither a verdict nor an item.
+    pub is_fresh: bool,
+}
+
+/// Who waits for one submission: several, where a retry came while the first try is still open.
+#[derive(Default)]
+struct Waiters {
+    senders: Vec<oneshot::Sender<Verdict>>,
+    /// What was appended to the log, and what it holds.
+    opened: Option<(Bytes, Opened)>,
+}
+
+/// Waiters of this process by submission.
 #[derive(Default)]
 pub struct Verdicts {
-    waiting: Mutex<HashMap<SubmissionId, Vec<oneshot::Sender<Verdict>>>>,
+    waiting: Mutex<HashMap<SubmissionId, Waiters>>,
     /// Absent where no other process can wait.
     post: Option<Post>,
 }
@@ -65,11 +89,26 @@ impl Verdicts {
         self.post.as_ref().map_or(0, |post| post.address)
     }
 
-    /// Call before the append, so that no verdict is missed.
-    pub fn wait_for(&self, submission: SubmissionId) -> oneshot::Receiver<Verdict> {
+    /// Whether what is appended in this process is also decided in it.
+    pub fn hands_over(&self) -> bool {
+        self.post.is_none()
+    }
+
+    /// Call before the append, so that no verdict is missed. `opened`: the record's value and what it holds, for [`Verdicts::opened`].
+    pub fn wait_for(&self, submission: SubmissionId, opened: Option<(Bytes, Opened)>) -> Wait<'_> {
         let (sender, receiver) = oneshot::channel();
-        self.waiting.lock().entry(submission).or_default().push(sender);
-        receiver
+        let mut waiting = self.waiting.lock();
+        let waiters = waiting.entry(submission).or_default();
+        waiters.senders.push(sender);
+        waiters.opened = opened.filter(|_| self.hands_over());
+        Wait { verdicts: self, submission, receiver }
+    }
+
+    /// What a record of the log holds, if its edge waits here. INVARIANT: the record is, byte for byte, the one that was appended.
+    pub fn opened(&self, submission: SubmissionId, record: &Bytes) -> Option<Opened> {
+        let mut waiting = self.waiting.lock();
+        let (_, opened) = waiting.get_mut(&submission)?.opened.take_if(|(appended, _)| appended == record)?;
+        Some(opened)
     }
 
     /// Gives verdicts to all that wait for them here, and sends to where they are waited for those that nobody waited for here or
@@ -89,18 +128,10 @@ impl Verdicts {
     fn give(&self, submission: SubmissionId, verdict: &Verdict) -> bool {
         let waiters = self.waiting.lock().remove(&submission).unwrap_or_default();
         // A waiter that gave up (its client left) is no concern of ours.
-        waiters.into_iter().fold(false, |_, waiter| {
+        waiters.senders.into_iter().fold(false, |_, waiter| {
             let _gone = waiter.send(verdict.clone());
             true
         })
-    }
-
-    /// Forgets waiters that gave up.
-    pub fn sweep(&self) {
-        self.waiting.lock().retain(|_, waiters| {
-            waiters.retain(|w| !w.is_closed());
-            !waiters.is_empty()
-        });
     }
 
     /// Reads the verdicts that others send here, from now on, until the log closes. Returns at once where there are no others.
@@ -140,6 +171,34 @@ impl Verdicts {
     }
 }
 
+/// One who waits. Dropped, it is forgotten.
+pub struct Wait<'v> {
+    verdicts: &'v Verdicts,
+    submission: SubmissionId,
+    receiver: oneshot::Receiver<Verdict>,
+}
+
+impl Future for Wait<'_> {
+    type Output = Result<Verdict, oneshot::error::RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.receiver).poll(context)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.receiver.close();
+        let mut waiting = self.verdicts.waiting.lock();
+        if let Entry::Occupied(mut waiters) = waiting.entry(self.submission) {
+            waiters.get_mut().senders.retain(|sender| !sender.is_closed());
+            if waiters.get().senders.is_empty() {
+                waiters.remove();
+            }
+        }
+    }
+}
+
 impl Post {
     fn record(&self, told: &Told) -> Append {
         let sealed = crypto::seal(&self.key, &told.submission.0, &codec::encode(&told.verdict));
@@ -163,6 +222,7 @@ fn first_shard(partition: u16, partitions: u16) -> u16 {
 #[cfg(test)]
 mod tests {
     use schemas::ids::partition_of;
+    use schemas::submission::{Author, Command};
 
     use super::*;
     use crate::twins::{MemoryKeys, MemoryLog};
@@ -180,12 +240,46 @@ mod tests {
         let here = Verdicts::among_others(log.clone(), &keys).await.unwrap();
         let there = Arc::new(Verdicts::among_others(log, &keys).await.unwrap());
         let id = SubmissionId([7; 16]);
-        let (retry, first) = (here.wait_for(id), there.wait_for(id));
+        let (retry, first) = (here.wait_for(id, None), there.wait_for(id, None));
         let told = Told { reply_to: here.address() + 1, submission: id, verdict: Verdict::KeyReused };
         let post = there.post.as_ref().unwrap();
         let mut next = Some(post.log.end(Topic::Verdict, post.address).await.unwrap());
         here.give_all(vec![told]).await;
         there.step(post, &mut next).await.unwrap();
         assert_eq!((retry.await.unwrap(), first.await.unwrap()), (Verdict::KeyReused, Verdict::KeyReused));
+    }
+
+    fn opened(id: SubmissionId) -> Opened {
+        let author = Author {
+            client: "c".into(),
+            organisation: "o".into(),
+            practitioner: None,
+            purpose: schemas::Purpose::Recordmgt,
+            is_person: false,
+        };
+        let command = Command::CloseVisit { visit: schemas::LocalId([0; 10]) };
+        let (policy_revision, request_hash, trace) = Default::default();
+        let pid = schemas::Pid::random();
+        let submission = Submission { id, pid, author, policy_revision, request_hash, command, trace };
+        Opened { submission: Arc::new(submission), search: Vec::new(), is_fresh: true }
+    }
+
+    #[tokio::test]
+    async fn a_submission_is_handed_over_once_for_the_very_record_that_was_appended_and_forgotten_with_its_client() {
+        let verdicts = Verdicts::default();
+        let (id, record) = (SubmissionId([7; 16]), Bytes::from_static(b"as appended"));
+        let wait = verdicts.wait_for(id, Some((record.clone(), opened(id))));
+        assert!(verdicts.opened(id, &Bytes::from_static(b"another")).is_none());
+        assert!(verdicts.opened(SubmissionId([8; 16]), &record).is_none());
+        assert_eq!(verdicts.opened(id, &record).unwrap().submission.id, id);
+        assert!(verdicts.opened(id, &record).is_none());
+        let retry = verdicts.wait_for(id, None);
+        drop(wait);
+        assert_eq!(verdicts.waiting.lock().len(), 1, "the retry still waits");
+        drop(retry);
+        assert!(verdicts.waiting.lock().is_empty());
+        let others = Verdicts::among_others(Arc::new(MemoryLog::default()), &MemoryKeys::default()).await.unwrap();
+        let _wait = others.wait_for(id, Some((record.clone(), opened(id))));
+        assert!(others.opened(id, &record).is_none(), "where others may decide, the log alone says what was submitted");
     }
 }

@@ -4,6 +4,7 @@ use chassis::http::Refusal;
 use fhir::classify::{Class, classify, classify_part, tables_release};
 use fhir::json::Node;
 use schemas::header::ItemMeta;
+use schemas::search::ParamValue;
 use schemas::shelf::Objection;
 use schemas::submission::{Change, Op};
 use schemas::{ItemKey, LocalId, OrganisationId, Problem, ProblemCode, ResourceType, SubmissionId};
@@ -23,28 +24,38 @@ pub(crate) fn items_of(draft: &Draft, submission: &SubmissionId) -> Vec<ItemKey>
     draft.entries.iter().enumerate().map(item).collect()
 }
 
-/// All changes of a draft, or all that is wrong with it.
-pub(crate) fn build_changes(draft: Draft, items: &[ItemKey], names: &Names) -> Result<Vec<Change>, Refusal> {
+/// All changes of a draft and, if wanted, the search values of their bodies; or all that is wrong with it.
+pub(crate) fn build_changes(
+    draft: Draft,
+    items: &[ItemKey],
+    (names, with_search): (&Names, bool),
+) -> Result<(Vec<Change>, Vec<Vec<ParamValue>>), Refusal> {
     let whole = (draft.form == crate::draft::Form::Document).then(|| (items[0], draft.entries[0].node.clone()));
     let whole_class = whole.as_ref().and_then(|(_, node)| classify(ResourceType::Bundle, node));
     let mut changes = Vec::with_capacity(draft.entries.len());
-    let mut problems = Vec::new();
+    let (mut search, mut problems) = (Vec::new(), Vec::new());
     for (entry, item) in draft.entries.into_iter().zip(items) {
         let part = entry.in_document.then_some(()).and(whole.as_ref()).map(|(bundle, _)| *bundle);
         match build_change(entry, *item, names, (part, whole_class.as_ref())) {
-            Ok(change) => changes.push(change),
+            Ok((change, body)) => {
+                if with_search {
+                    search.push(fhir::extract::extract(item.resource_type, &body));
+                }
+                changes.push(change);
+            }
             Err(mut found) => problems.append(&mut found),
         }
     }
-    if problems.is_empty() { Ok(changes) } else { Err(Refusal::unprocessable(problems)) }
+    if problems.is_empty() { Ok((changes, search)) } else { Err(Refusal::unprocessable(problems)) }
 }
 
+/// The change and its body as a tree.
 fn build_change(
     entry: Entry,
     item: ItemKey,
     names: &Names,
     (part_of, whole): (Option<ItemKey>, Option<&Class>),
-) -> Result<Change, Vec<Problem>> {
+) -> Result<(Change, Node), Vec<Problem>> {
     let op = match entry.wish {
         Wish::Create => Op::Create,
         Wish::CreateIfNone(query) => Op::CreateIfNone(condition(entry.resource_type, query, &entry.path)?),
@@ -52,7 +63,8 @@ fn build_change(
         Wish::UpdateMatch(query) => Op::UpdateMatch(condition(entry.resource_type, query, &entry.path)?),
         Wish::Delete { if_match, .. } => {
             let op = Op::Delete { if_match };
-            return Ok(Change { op, item, body: Vec::new(), meta: None, consent: None, objection: None, visit: None });
+            let change = Change { op, item, body: Vec::new(), meta: None, consent: None, objection: None, visit: None };
+            return Ok((change, Node::Null));
         }
     };
     let mut node = entry.node;
@@ -84,7 +96,7 @@ fn build_change(
         part_of,
         tables_release: tables_release().to_owned(),
     };
-    Ok(Change { op, item, body: node.to_bytes(), meta: Some(meta), consent, objection, visit: None })
+    Ok((Change { op, item, body: node.to_bytes(), meta: Some(meta), consent, objection, visit: None }, node))
 }
 
 /// `Consent.provision.type` inside of an entry is `Bundle.entry[1].resource.provision.type`.

@@ -28,8 +28,9 @@ use chassis::ports::store::Store;
 use chassis::session::Gate;
 use chassis::verdicts::Verdicts;
 use fhir::check::CheckRules;
-use policies::Policies;
+use policies::{Policies, Remembered};
 
+use self::remembered::{DoorKey, REMEMBERED};
 pub use routes::{configure, shared};
 
 /// What the role needs.
@@ -60,13 +61,13 @@ pub struct Edge {
     pub(crate) deps: Deps,
     pub(crate) index_key: Secret,
     pub(crate) quarantine_key: Secret,
-    pub(crate) remembered: remembered::Remembered,
+    pub(crate) remembered: Remembered<DoorKey>,
 }
 
 impl Edge {
     pub async fn new(deps: Deps) -> Result<Arc<Self>, KeysError> {
         let index_key = deps.keys.platform_key(PlatformKey::Index).await?;
         let quarantine_key = deps.keys.platform_key(PlatformKey::Authority).await?;
-        Ok(Arc::new(Self { deps, index_key, quarantine_key, remembered: Default::default() }))
+        Ok(Arc::new(Self { deps, index_key, quarantine_key, remembered: Remembered::new(REMEMBERED) }))
     }
 }

@@ -47,13 +47,14 @@ impl Edge {
         let is_plain = !session.caller.is_person
             && attestation.is_none()
             && group.iter().all(|change| change.consent.is_none() && change.objection.is_none());
-        let decide = |pid| self.deps.policies.decide(&door_input(session, (pid, attestation), action, group));
+        let input = |pid| door_input(session, (pid, attestation), action, group);
         if !is_plain {
-            return Arc::new(decide(pid));
+            return Arc::new(self.deps.policies.decide(&input(pid)));
         }
         let key = DoorKey::of(session, action, &wanted(group));
+        let at = (session.caller.purpose, session.now);
         // Nobody in particular: what is remembered is the same for all persons.
-        self.remembered.get_or(key, session.now, || decide(Pid::COMMONS))
+        self.remembered.get_or(&self.deps.policies, key, at, || input(Pid::COMMONS))
     }
 
     /// Asks the policy for an action without changes (visits, cancelled checks).

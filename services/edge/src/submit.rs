@@ -1,5 +1,7 @@
 //! Seal, append, await the verdict, log the writing: in that order, and only then is anything answered.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chassis::clock::year_of;
 use chassis::entry::draft;
@@ -9,6 +11,7 @@ use chassis::ledger::{LedgerError, Receipt};
 use chassis::ports::keys::KeysError;
 use chassis::session::Session;
 use chassis::telemetry::metrics;
+use chassis::verdicts::Opened;
 use policies::Decision;
 use schemas::access::AccessOutcome;
 use schemas::consent::{ConsentStatus, ConsentType};
@@ -28,6 +31,8 @@ pub(crate) struct RequestId {
     pub(crate) hash: [u8; 32],
     /// The person whose card was proven at the desk with this request, and when.
     pub(crate) card: Option<(Pid, i64)>,
+    /// The client named no key: the id is random.
+    pub(crate) is_fresh: bool,
 }
 
 impl RequestId {
@@ -46,7 +51,6 @@ pub(crate) enum Submitted {
 
 impl Edge {
     /// Appends a command for a shelf and waits for its verdict.
-    #[tracing::instrument(name = "submit", level = "debug", skip_all)]
     pub(crate) async fn submit(
         &self,
         session: &Session,
@@ -54,10 +58,13 @@ impl Edge {
         id: RequestId,
         command: Command,
     ) -> Result<Submitted, Refusal> {
-        if !takes_back(&command) {
-            self.check_disk()?;
-        }
-        let submission = Submission {
+        let submission = Arc::new(self.submission(session, pid, id, command));
+        self.submit_opened(session, Opened { submission, search: Vec::new(), is_fresh: false }).await
+    }
+
+    /// A command as it is appended.
+    pub(crate) fn submission(&self, session: &Session, pid: Pid, id: RequestId, command: Command) -> Submission {
+        Submission {
             id: id.submission,
             pid,
             author: author(session),
@@ -65,7 +72,17 @@ impl Edge {
             request_hash: id.hash,
             command,
             trace: traceparent_of_current_span(),
-        };
+        }
+    }
+
+    /// [`Edge::submit`] with what a projector in this process need not do again.
+    #[tracing::instrument(name = "submit", level = "debug", skip_all)]
+    pub(crate) async fn submit_opened(&self, session: &Session, opened: Opened) -> Result<Submitted, Refusal> {
+        let submission = opened.submission.clone();
+        let pid = submission.pid;
+        if !takes_back(&submission.command) {
+            self.check_disk()?;
+        }
         let bucket = match pid.is_person() {
             true => Bucket::Year(year_of(session.now)),
             false => Bucket::Long,
@@ -75,11 +92,11 @@ impl Edge {
             other => Refusal::unavailable(&other, 5),
         })?;
         let record = envelope::seal_submission(&key, bucket, &submission, self.deps.verdicts.address());
-        let verdict = self.deps.verdicts.wait_for(submission.id);
+        let verdict = self.deps.verdicts.wait_for(submission.id, Some((record.value.clone(), opened)));
         self.deps.log.append(record).await.map_err(|e| Refusal::unavailable(&e, 5))?;
         match tokio::time::timeout(self.deps.verdict_timeout, verdict).await {
             // Somebody else's, who used the same key at the same time for another request.
-            Ok(Ok(Verdict::Outcome(outcome))) if outcome.request_hash != id.hash => Err(key_reused()),
+            Ok(Ok(Verdict::Outcome(outcome))) if outcome.request_hash != submission.request_hash => Err(key_reused()),
             Ok(Ok(Verdict::Outcome(outcome))) => {
                 let accepted = matches!(outcome.result, OutcomeResult::Accepted(_));
                 metrics::submission(if accepted { "accepted" } else { "refused" });
@@ -104,7 +121,7 @@ impl Edge {
     /// Appends to topic `identity` and waits; `None` if no verdict came in time.
     pub(crate) async fn submit_identity(&self, record: IdentityRecord) -> Result<Option<Verdict>, Refusal> {
         self.check_disk()?;
-        let verdict = self.deps.verdicts.wait_for(record.submission);
+        let verdict = self.deps.verdicts.wait_for(record.submission, None);
         let value = Bytes::from(codec::encode(&record));
         let append = chassis::ports::log::Append { topic: Topic::Identity, shard: 0, value };
         self.deps.log.append(append).await.map_err(|e| Refusal::unavailable(&e, 5))?;

@@ -33,7 +33,7 @@ pub struct Checked {
 pub fn check_resource(raw: &[u8], rules: &CheckRules) -> Result<Checked, Vec<Problem>> {
     let node = json::parse(raw, &rules.limits).map_err(|problem| vec![problem])?;
     let resource_type = type_of(&node, "").map_err(|problem| vec![problem])?;
-    let warnings = judge(resource_type, raw, &node, resource_type.as_str(), rules)?;
+    let warnings = judge(resource_type, &node, resource_type.as_str(), rules)?;
     Ok(Checked { resource_type, node, warnings })
 }
 
@@ -44,14 +44,13 @@ pub fn check_resource(raw: &[u8], rules: &CheckRules) -> Result<Checked, Vec<Pro
 /// As [`check_resource`].
 pub fn check_node(node: Node, path: &str, rules: &CheckRules) -> Result<Checked, Vec<Problem>> {
     let resource_type = type_of(&node, path).map_err(|problem| vec![problem])?;
-    let warnings = judge(resource_type, &node.to_bytes(), &node, path, rules)?;
+    let warnings = judge(resource_type, &node, path, rules)?;
     Ok(Checked { resource_type, node, warnings })
 }
 
 /// The warnings, or all problems if one is an error.
 fn judge(
     resource_type: ResourceType,
-    raw: &[u8],
     node: &Node,
     path: &str,
     rules: &CheckRules,
@@ -60,7 +59,7 @@ fn judge(
     problems.extend(biometrics::check_at(node, path));
     problems.extend(jp::check(node, path, &rules.jp));
     if !has_error(&problems) {
-        problems.extend(second::check(raw, node, path));
+        problems.extend(second::check(node, path));
     }
     if has_error(&problems) { Err(problems) } else { Ok(problems) }
 }

@@ -22,7 +22,7 @@ use chassis::telemetry::metrics;
 use chassis::verdicts::Verdicts;
 use edge::Edge;
 use engines::embedded;
-use policies::{Bundle, Policies};
+use policies::{Bundle, Made, Policies};
 use projector::Projector;
 use query::Query;
 use schemas::Purpose;
@@ -324,7 +324,7 @@ fn fixed_address(listen: &str) -> Result<String> {
     Ok(TcpListener::bind(listen).context("http.listen")?.local_addr()?.to_string())
 }
 
-fn count_decision(purpose: Purpose, is_permit: bool, took: Duration) {
+fn count_decision(purpose: Purpose, is_permit: bool, took: Duration, made: Made) {
     let result = if is_permit { "permit" } else { "deny" };
-    metrics::decision(purpose.as_str(), result, took.as_secs_f64());
+    metrics::decision(purpose.as_str(), result, (took.as_secs_f64(), made == Made::Now));
 }

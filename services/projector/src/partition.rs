@@ -1,6 +1,7 @@
 //! One partition of topic `person` or `commons`, projected live.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::envelope;
@@ -8,15 +9,16 @@ use chassis::http::join_trace;
 use chassis::ports::log::{Append, LogError, Record};
 use chassis::ports::store::Batch;
 use chassis::shelves::Shelves;
-use chassis::verdicts::Told;
+use chassis::verdicts::{Opened, Told};
 use schemas::submission::{Envelope, EnvelopeKind, Outcome, Submission, Verdict};
 use schemas::vocab::Topic;
 use schemas::{SubmissionId, codec};
 use tracing::{Instrument, Span};
 
+use crate::policy::Rules;
 use crate::records::{checkpoint_row, open_submission, read_checkpoint, read_verdict, replay_one, unless_erased};
 use crate::rows::{TICKET, build_rows};
-use crate::work::Work;
+use crate::work::{States, Work};
 use crate::{Deps, ProjectorError, policy};
 
 /// Submissions decided together: one wait for the log, one write to the tables.
@@ -38,6 +40,9 @@ enum Decided {
 pub(crate) struct Partition {
     deps: Deps,
     shelves: Shelves,
+    rules: Rules,
+    /// As the last batch left them.
+    states: States,
     topic: Topic,
     partition: u16,
     next: u64,
@@ -50,8 +55,9 @@ impl Partition {
     pub(crate) async fn open(deps: Deps, topic: Topic, partition: u16) -> Result<Self, ProjectorError> {
         let shelves = Shelves::new(deps.store.clone(), deps.keys.clone(), TICKET);
         let next = read_checkpoint(&deps, topic, partition).await?;
-        let (open, open_ids) = Default::default();
-        Ok(Self { deps, shelves, topic, partition, next, open, open_ids })
+        let (open, open_ids, states) = Default::default();
+        let rules = Rules::new(deps.policies.clone());
+        Ok(Self { deps, shelves, rules, states, topic, partition, next, open, open_ids })
     }
 
     pub(crate) async fn run(mut self) {
@@ -78,6 +84,7 @@ impl Partition {
 
     /// Forgets what is only in memory: after a failure, or beside another process that projects, the log says what holds.
     async fn start_again(&mut self) -> Result<(), ProjectorError> {
+        self.states = States::default();
         self.next = read_checkpoint(&self.deps, self.topic, self.partition).await?;
         self.open.clear();
         self.open_ids.clear();
@@ -145,7 +152,8 @@ impl Partition {
     /// Outcomes found in the log (after a restart): rows are built, nothing is decided.
     async fn apply_outcomes(&mut self, outcomes: Vec<Envelope>) -> Result<(), ProjectorError> {
         let shelves = self.shelves.clone();
-        let mut work = Work::new(&shelves);
+        self.states = States::default();
+        let mut work = Work::new(&shelves, States::default());
         let mut batches = Vec::new();
         for envelope in outcomes {
             let Some(offset) = self.open_ids.remove(&envelope.submission) else { continue };
@@ -160,8 +168,9 @@ impl Partition {
     /// Decides open submissions in log order.
     async fn decide_open(&mut self) -> Result<(), ProjectorError> {
         let shelves = self.shelves.clone();
-        let mut work = Work::new(&shelves);
-        let mut decided: Vec<(Submission, Outcome)> = Vec::new();
+        // A failure on the way leaves none behind: they are read again.
+        let mut work = Work::new(&shelves, std::mem::take(&mut self.states));
+        let mut decided: Vec<(Arc<Submission>, Outcome)> = Vec::new();
         let mut verdicts: Vec<Told> = Vec::new();
         let mut batches = Vec::new();
         let mut appends = Vec::new();
@@ -175,10 +184,12 @@ impl Partition {
             }
             let (offset, (record, envelope)) = next.remove_entry();
             self.open_ids.remove(&envelope.submission);
-            let Some(submission) = open_submission(&shelves, &envelope).await? else { continue };
+            let handed = self.deps.verdicts.opened(envelope.submission, &record.value);
+            let Some(opened) = open_submission(&shelves, &envelope, handed).await? else { continue };
+            let submission = opened.submission.clone();
             let told = |verdict| Told { reply_to: envelope.reply_to, submission: envelope.submission, verdict };
             let span = span_of(&submission);
-            let one = self.decide_one(&mut work, &decided, &submission, (offset, record.time)).instrument(span).await;
+            let one = self.decide_one(&mut work, &decided, opened, (offset, record.time)).instrument(span).await;
             match unless_erased(one)? {
                 None => {}
                 Some(Decided::Before(outcome)) => verdicts.push(told(repeated(&submission, outcome))),
@@ -201,6 +212,10 @@ impl Partition {
         if self.write(batches).await?.contains(&false) {
             return Err(ProjectorError::Overtaken { topic: self.topic, partition: self.partition });
         }
+        // INVARIANT: where another process may decide too, the tables are asked each time.
+        if !self.deps.log.owners_may_overlap() {
+            self.states = work.into_states();
+        }
         self.deps.verdicts.give_all(verdicts).await;
         Ok(())
     }
@@ -208,31 +223,34 @@ impl Partition {
     async fn decide_one(
         &self,
         work: &mut Work<'_>,
-        decided: &[(Submission, Outcome)],
-        submission: &Submission,
+        decided: &[(Arc<Submission>, Outcome)],
+        opened: Opened,
         (position, logged): (u64, i64),
     ) -> Result<Decided, ProjectorError> {
-        let shelves = &self.shelves;
-        if let Some(outcome) = self.earlier(shelves, decided, submission).await? {
+        let (shelves, submission) = (&self.shelves, &*opened.submission);
+        if !opened.is_fresh
+            && let Some(outcome) = self.earlier(shelves, decided, submission).await?
+        {
             return Ok(Decided::Before(outcome));
         }
-        let outcome = self.decide(work, submission, position, logged).await?;
+        let outcome = self.decide(work, &opened, position, logged).await?;
         let secret = shelves.header_secret(submission.pid, schemas::header::Bucket::Long).await?;
-        let append = envelope::seal_outcome(&secret, submission.pid, submission.id, &outcome);
-        let batch = build_rows(shelves, work, submission, &outcome).await?;
+        let sealed = envelope::seal_verdict(&secret, submission.id, &outcome);
+        let append = envelope::outcome_record(submission.pid, submission.id, &sealed);
+        let batch = build_rows(shelves, work, opened, (&outcome, sealed)).await?;
         Ok(Decided::Now(outcome, append, batch))
     }
 
     async fn decide(
         &self,
         work: &mut Work<'_>,
-        submission: &Submission,
+        Opened { submission, is_fresh, .. }: &Opened,
         position: u64,
         logged: i64,
     ) -> Result<Outcome, ProjectorError> {
         let clock = work.state(submission.pid).await?.map_or(0, |s| s.clock);
         let time = clock.max(logged);
-        let result = policy::decide(&self.deps.policies, work, submission, time).await?;
+        let result = policy::decide(&self.rules, work, (submission, *is_fresh), time).await?;
         Ok(Outcome {
             position,
             time,
@@ -247,7 +265,7 @@ impl Partition {
     async fn earlier(
         &self,
         shelves: &Shelves,
-        decided: &[(Submission, Outcome)],
+        decided: &[(Arc<Submission>, Outcome)],
         submission: &Submission,
     ) -> Result<Option<Outcome>, ProjectorError> {
         if let Some((_, outcome)) = decided.iter().find(|(s, _)| s.id == submission.id && s.pid == submission.pid) {

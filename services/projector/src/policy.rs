@@ -2,26 +2,57 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use domain::{Current, Facts};
 use policies::{
-    Actor, ActorType, Input, Link, ObjectionFact, Person, Policies, Stage, VisitFact, Wanted, Write, reasons,
+    Actor, ActorType, Decision, Input, Link, ObjectionFact, Person, Policies, Remembered, Stage, VisitFact, Wanted,
+    Write, reasons,
 };
 use schemas::header::Header;
 use schemas::shelf::PersonState;
 use schemas::submission::{Change, Command, Op, OutcomeResult, Submission};
 use schemas::vocab::Action;
-use schemas::{ItemKey, Problem, ProblemCode, ResourceType};
+use schemas::{ItemKey, Pid, Problem, ProblemCode, ResourceType};
 
 use crate::ProjectorError;
 use crate::records::internal;
 use crate::work::Work;
 
-/// Gathers the facts and decides. A panic in the rules refuses this record and no other.
+/// Decisions kept.
+const REMEMBERED: u64 = 20_000;
+
+/// The policies, and what they said before on the same input but for its time.
+pub(crate) struct Rules {
+    policies: Arc<Policies>,
+    remembered: Remembered<String>,
+}
+
+impl Rules {
+    pub(crate) fn new(policies: Arc<Policies>) -> Self {
+        Self { policies, remembered: Remembered::new(REMEMBERED) }
+    }
+
+    /// A decision on an input that knows no person and no objection, which begins and ends, hangs on no time.
+    fn decide(&self, input: Input) -> Arc<Decision> {
+        let (purpose, now) = (input.purpose, input.now);
+        let is_timeless = input.objections.is_empty() && input.person.as_ref().is_some_and(|p| p.pid == Pid::COMMONS);
+        let timeless = Input { now: 0, ..input };
+        match serde_json::to_string(&timeless).ok().filter(|_| is_timeless) {
+            Some(key) => self.remembered.get_or(&self.policies, key, (purpose, now), || Input { now, ..timeless }),
+            None => Arc::new(self.policies.decide(&Input { now, ..timeless })),
+        }
+    }
+}
+
+/// Gathers the facts and decides. A panic in the rules refuses this record and no other. Of a fresh submission ([`Opened`]) no
+/// new item is looked for on the shelf.
+///
+/// [`Opened`]: chassis::verdicts::Opened
 pub(crate) async fn decide(
-    policies: &Policies,
+    rules: &Rules,
     work: &mut Work<'_>,
-    submission: &Submission,
+    (submission, is_fresh): (&Submission, bool),
     now: i64,
 ) -> Result<OutcomeResult, ProjectorError> {
     let pid = submission.pid;
@@ -32,7 +63,8 @@ pub(crate) async fn decide(
     };
     let matches = find_matches(work, submission, changes).await?;
     let mut existing: BTreeMap<ItemKey, Header> = BTreeMap::new();
-    for item in changes.iter().map(|c| c.item).chain(matches.iter().flatten().copied()) {
+    let looked_for = changes.iter().filter(|c| !(is_fresh && matches!(c.op, Op::Create))).map(|c| c.item);
+    for item in looked_for.chain(matches.iter().flatten().copied()) {
         if let Some(header) = work.header(pid, item).await? {
             existing.insert(item, header);
         }
@@ -50,9 +82,9 @@ pub(crate) async fn decide(
         // Births and the commons concern no person's state.
         (Command::Born { .. }, _) | (_, None) => Vec::new(),
         _ if !pid.is_person() => Vec::new(),
-        (_, Some(state)) => refusals(policies, state, submission, changes, now),
+        (_, Some(state)) => refusals(rules, state, submission, changes, now),
     };
-    let facts = Facts { state: state.as_ref(), current: &current, matches: &matches, refused: &refused };
+    let facts = Facts { state: state.as_deref(), current: &current, matches: &matches, refused: &refused };
     Ok(catch_unwind(AssertUnwindSafe(|| domain::decide(&facts, submission))).unwrap_or_else(|_| {
         tracing::error!(submission = %submission.id, "the rules failed on a record; it is refused and kept");
         internal()
@@ -78,13 +110,7 @@ async fn find_matches(
 }
 
 /// One decision for each action that the submission takes.
-fn refusals(
-    policies: &Policies,
-    state: &PersonState,
-    submission: &Submission,
-    changes: &[Change],
-    now: i64,
-) -> Vec<Problem> {
+fn refusals(rules: &Rules, state: &PersonState, submission: &Submission, changes: &[Change], now: i64) -> Vec<Problem> {
     let actions = match &submission.command {
         Command::OpenVisit { .. } => vec![(Action::OpenVisit, Vec::new())],
         Command::CloseVisit { .. } => vec![(Action::CloseVisit, Vec::new())],
@@ -93,7 +119,7 @@ fn refusals(
         Command::Born { .. } | Command::SetLink { .. } | Command::Quarantine { .. } => Vec::new(),
     };
     let problem = |(action, group): (Action, Vec<&Change>)| {
-        let decision = policies.decide(&input(state, submission, action, &group, now));
+        let decision = rules.decide(input(state, submission, action, &group, now));
         (!decision.is_permit()).then(|| refusal(&decision))
     };
     actions.into_iter().filter_map(problem).take(1).collect()
@@ -106,11 +132,13 @@ fn input(state: &PersonState, submission: &Submission, action: Action, group: &[
         Some(practitioner) => (practitioner.to_string(), ActorType::Professional),
         None => (author.client.to_string(), ActorType::System),
     };
+    let is_plain = !author.is_person && group.iter().all(|c| c.consent.is_none() && c.objection.is_none());
     let mut input =
         Input::bare(now, Stage::Log, author.purpose, action, Actor::plain(id, actor_type, author.is_person));
     input.person = Some(Person {
         link: Some(Link { state: state.link, kind: state.link_kind.clone() }),
-        ..Person::unknown(state.pid)
+        // Nobody in particular, where nothing of what is written is about her consents: the same decision serves all persons.
+        ..Person::unknown(if is_plain { Pid::COMMONS } else { state.pid })
     });
     input.visit = state.visits.iter().rev().find(|v| v.facility == author.organisation).map(VisitFact::from);
     input.objections = state.objections.iter().map(ObjectionFact::from).collect();

@@ -1,10 +1,14 @@
 //! Between log and tables: opening submissions and outcomes, rows of what was decided before, checkpoints.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use chassis::envelope;
 use chassis::ports::keys::KeysError;
 use chassis::ports::store::{Batch, Table};
 use chassis::shelves::{ShelfError, Shelves};
-use schemas::submission::{Envelope, Outcome, OutcomeResult, Submission};
+use chassis::verdicts::Opened;
+use schemas::submission::{Envelope, Outcome, OutcomeResult};
 use schemas::vocab::Topic;
 use schemas::{Pid, Problem, ProblemCode, SubmissionId};
 
@@ -12,17 +16,22 @@ use crate::rows::{TICKET, build_rows, row};
 use crate::work::Work;
 use crate::{Deps, ProjectorError};
 
-/// Opens a submission; `None` where the person's keys were destroyed.
+/// Opens a submission, unless it was `handed` over as it was before it was sealed; `None` where the person's keys were destroyed.
 pub(crate) async fn open_submission(
     shelves: &Shelves,
     envelope: &Envelope,
-) -> Result<Option<Submission>, ProjectorError> {
+    handed: Option<Opened>,
+) -> Result<Option<Opened>, ProjectorError> {
     let damaged = |e| ProjectorError::Shelf(ShelfError::row(Table::Submission, e));
     let bucket = envelope::submission_bucket(envelope).map_err(damaged)?;
-    match shelves.keys.record_key(envelope.pid, bucket).await {
-        Ok(key) => Ok(Some(envelope::open_submission(&TICKET, &key, envelope).map_err(damaged)?)),
-        Err(KeysError::NoKey) => Ok(None),
-        Err(error) => Err(error.into()),
+    match (shelves.keys.record_key(envelope.pid, bucket).await, handed) {
+        (Ok(_), Some(opened)) => Ok(Some(opened)),
+        (Ok(key), None) => {
+            let submission = envelope::open_submission(&TICKET, &key, envelope).map_err(damaged)?;
+            Ok(Some(Opened { submission: Arc::new(submission), search: Vec::new(), is_fresh: false }))
+        }
+        (Err(KeysError::NoKey), _) => Ok(None),
+        (Err(error), _) => Err(error.into()),
     }
 }
 
@@ -34,15 +43,16 @@ pub(crate) async fn replay_one(
     submitted: &Envelope,
     outcome: &Envelope,
 ) -> Result<Option<Batch>, ProjectorError> {
-    let Some(submission) = open_submission(shelves, submitted).await? else { return Ok(None) };
+    let Some(opened) = open_submission(shelves, submitted, None).await? else { return Ok(None) };
     let replayed = async {
         let secret = shelves.header_secret(outcome.pid, schemas::header::Bucket::Long).await?;
-        let outcome = envelope::open_verdict(&secret, outcome.submission, &outcome.sealed)
+        let sealed = Bytes::copy_from_slice(&outcome.sealed);
+        let outcome = envelope::open_verdict(&secret, outcome.submission, &sealed)
             .map_err(|e| ProjectorError::Shelf(ShelfError::row(Table::Verdict, e)))?;
-        if work.state(submission.pid).await?.is_some_and(|state| state.position >= outcome.position) {
+        if work.state(opened.submission.pid).await?.is_some_and(|state| state.position >= outcome.position) {
             return Ok(None);
         }
-        build_rows(shelves, work, &submission, &outcome).await.map(Some)
+        build_rows(shelves, work, opened, (&outcome, sealed)).await.map(Some)
     };
     unless_erased(replayed.await).map(Option::flatten)
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use chassis::ports::log::Log;
 use chassis::ports::store::Store;
 use chassis::shelves::Shelves;
@@ -11,9 +12,10 @@ use schemas::submission::{Envelope, EnvelopeKind};
 use schemas::vocab::Topic;
 use schemas::{SubmissionId, codec};
 
+use crate::policy::Rules;
 use crate::records::{checkpoint_row, open_submission, replay_one};
 use crate::rows::TICKET;
-use crate::work::Work;
+use crate::work::{States, Work};
 use crate::{Deps, ProjectorError, identity, policy};
 
 const READ: usize = 1024;
@@ -77,7 +79,7 @@ async fn replay_partition(
         let records = deps.log.read(topic, partition, next, READ).await?;
         let Some(last) = records.last() else { return Ok(()) };
         next = last.offset + 1;
-        let mut work = Work::new(&shelves);
+        let mut work = Work::new(&shelves, States::default());
         let mut batches = Vec::new();
         for record in &records {
             let envelope: Envelope = codec::decode("envelope", &record.value)
@@ -142,6 +144,7 @@ async fn check_partition(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), ProjectorError> {
     let shelves = Shelves::new(scratch.clone(), deps.keys.clone(), TICKET);
+    let rules = Rules::new(deps.policies.clone());
     let mut open: HashMap<SubmissionId, (u64, i64, Envelope)> = HashMap::new();
     let mut closed: HashSet<SubmissionId> = HashSet::new();
     let mut next = 0;
@@ -163,8 +166,8 @@ async fn check_partition(
                     let Some((offset, time, submitted)) = open.remove(&envelope.submission) else { continue };
                     closed.insert(envelope.submission);
                     checked.outcomes += 1;
-                    compare_one(deps, &shelves, (topic, partition, offset, time), (&submitted, &envelope), checked)
-                        .await?;
+                    let place = (topic, partition, offset, time);
+                    compare_one((&shelves, &rules), place, (&submitted, &envelope), checked).await?;
                 }
             }
         }
@@ -175,27 +178,28 @@ async fn check_partition(
 }
 
 async fn compare_one(
-    deps: &Deps,
-    shelves: &Shelves,
+    (shelves, rules): (&Shelves, &Rules),
     (topic, partition, offset, logged): (Topic, u16, u64, i64),
     (submitted, envelope): (&Envelope, &Envelope),
     checked: &mut Checked,
 ) -> Result<(), ProjectorError> {
-    let mut work = Work::new(shelves);
-    let Some(submission) = open_submission(shelves, submitted).await? else {
+    let mut work = Work::new(shelves, States::default());
+    let Some(opened) = open_submission(shelves, submitted, None).await? else {
         checked.erased += 1;
         return Ok(());
     };
+    let submission = opened.submission.clone();
     let secret = shelves.header_secret(envelope.pid, schemas::header::Bucket::Long).await?;
-    let outcome = chassis::envelope::open_verdict(&secret, envelope.submission, &envelope.sealed)
+    let sealed = Bytes::copy_from_slice(&envelope.sealed);
+    let outcome = chassis::envelope::open_verdict(&secret, envelope.submission, &sealed)
         .map_err(|e| chassis::shelves::ShelfError::row(chassis::ports::store::Table::Verdict, e))?;
     let clock = work.state(submission.pid).await?.map_or(0, |s| s.clock);
-    let again = policy::decide(&deps.policies, &mut work, &submission, clock.max(logged)).await?;
+    let again = policy::decide(rules, &mut work, (&submission, false), clock.max(logged)).await?;
     if again != outcome.result || outcome.time != clock.max(logged) {
         checked.different.push((topic, partition, offset));
     }
     // The past stands: the tables go on from the outcome that the log holds.
-    let batch = crate::rows::build_rows(shelves, &mut work, &submission, &outcome).await?;
+    let batch = crate::rows::build_rows(shelves, &mut work, opened, (&outcome, sealed)).await?;
     shelves.store.apply(vec![batch]).await?;
     Ok(())
 }

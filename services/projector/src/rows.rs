@@ -1,5 +1,6 @@
 //! (submission, outcome) -> rows. The same function builds them live and in a rebuild.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use chassis::ports::keys::{Job, PlatformKey, Ticket};
 use chassis::ports::store::{Batch, Row, Table};
 use chassis::shelf;
 use chassis::shelves::Shelves;
+use chassis::verdicts::Opened;
 use schemas::header::{Bucket, Header, ItemVersion};
 use schemas::search::{ParamValue, SearchValue};
 use schemas::submission::{Change, Command, Effect, Outcome, OutcomeResult, Submission, Written};
@@ -20,19 +22,24 @@ use crate::work::Work;
 /// Inside work of this role.
 pub(crate) const TICKET: Ticket = Ticket::for_job(Job::Project);
 
-/// Builds all rows of one submission and moves `work` on to the state after it.
+/// Builds all rows of one submission and moves `work` on to the state after it. The verdict row holds the outcome as it stands
+/// `sealed` in the log.
 pub(crate) async fn build_rows(
     shelves: &Shelves,
     work: &mut Work<'_>,
-    submission: &Submission,
-    outcome: &Outcome,
+    Opened { submission, search, .. }: Opened,
+    (outcome, sealed): (&Outcome, Bytes),
 ) -> Result<Batch, ProjectorError> {
     let pid = submission.pid;
     let mut rows = Vec::new();
     if let (OutcomeResult::Accepted(written), Command::Write(changes)) = (&outcome.result, &submission.command) {
         let moved = moved_references(pid, changes, written);
+        // What was taken out at the door holds for bodies that stay as they are.
+        let mut search = search.into_iter().filter(|_| moved.is_empty());
         for (change, written) in changes.iter().zip(written) {
-            build_change(shelves, work, submission, outcome, (change, written, &moved), &mut rows).await?;
+            let values = search.next();
+            let about = (change, written, &moved, values);
+            build_change(shelves, work, &submission, outcome, about, &mut rows).await?;
         }
     }
     if let Command::Quarantine { identifiers, request } = &submission.command {
@@ -42,12 +49,11 @@ pub(crate) async fn build_rows(
     }
     let before = work.state(pid).await?;
     let long = shelves.header_secret(pid, Bucket::Long).await?;
-    if let Some(next) = domain::apply(before.as_ref(), submission, outcome) {
+    if let Some(next) = domain::apply(before.as_deref(), &submission, outcome) {
         rows.push(row(Table::State, &pid.0, Bytes::new(), shelf::seal_state(&long, &next)));
         work.set_state(next);
     }
-    let verdict = envelope::seal_verdict(&long, submission.id, outcome);
-    rows.push(row(Table::Verdict, &pid.0, submission.id.0.to_vec().into(), verdict));
+    rows.push(row(Table::Verdict, &pid.0, submission.id.0.to_vec().into(), sealed));
     rows.push(row(Table::Submission, &submission.id.0, Bytes::new(), pid.0.to_vec().into()));
     Ok(Batch {
         subject: pid.0.to_vec().into(),
@@ -73,7 +79,7 @@ async fn build_change(
     work: &mut Work<'_>,
     submission: &Submission,
     outcome: &Outcome,
-    (change, written, moved): (&Change, &Written, &HashMap<String, String>),
+    (change, written, moved, values): (&Change, &Written, &HashMap<String, String>, Option<Vec<ParamValue>>),
     rows: &mut Vec<Row>,
 ) -> Result<(), ProjectorError> {
     let pid = submission.pid;
@@ -90,7 +96,7 @@ async fn build_change(
     let mut header = new_header(submission, outcome, change, written, work).await?;
     if written.effect != Effect::Deleted {
         let body = rewrite(&change.body, moved);
-        header.search = extract(pid, &header, &body);
+        header.search = values.unwrap_or_else(|| extract(pid, &header, &body));
         if pid == Pid::COMMONS {
             index_commons(shelves, &header, rows).await?;
         }
@@ -139,16 +145,16 @@ async fn new_header(
     })
 }
 
-fn rewrite(body: &[u8], moved: &HashMap<String, String>) -> Vec<u8> {
+fn rewrite<'b>(body: &'b [u8], moved: &HashMap<String, String>) -> Cow<'b, [u8]> {
     if moved.is_empty() {
-        return body.to_vec();
+        return body.into();
     }
     // The body is compact JSON that the door wrote: a whole quoted reference cannot be part of another string.
     let mut text = String::from_utf8_lossy(body).into_owned();
     for (from, to) in moved {
         text = text.replace(from, to);
     }
-    text.into_bytes()
+    text.into_bytes().into()
 }
 
 /// The search values of a body; the door has checked it, so it parses.

@@ -1,29 +1,42 @@
 //! The shelves touched by one batch of submissions: read once, changed in memory, written together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chassis::shelves::{ShelfError, Shelves};
 use schemas::header::Header;
 use schemas::shelf::PersonState;
 use schemas::{ItemKey, OrganisationId, Pid, ResourceType};
 
+/// States of persons; `None`: nobody has this pid.
+pub(crate) type States = HashMap<Pid, Option<Arc<PersonState>>>;
+
+/// States kept from batch to batch; beyond that all are forgotten and read again.
+const STATES: usize = 10_000;
+
 /// State and headers as they stand after the batch so far.
 pub(crate) struct Work<'a> {
     shelves: &'a Shelves,
-    states: HashMap<Pid, Option<PersonState>>,
+    states: States,
     headers: HashMap<(Pid, ItemKey), Option<Header>>,
 }
 
 impl<'a> Work<'a> {
-    pub(crate) fn new(shelves: &'a Shelves) -> Self {
-        Self { shelves, states: HashMap::new(), headers: HashMap::new() }
+    /// `states`: as they stand before the batch, if they are known.
+    pub(crate) fn new(shelves: &'a Shelves, states: States) -> Self {
+        Self { shelves, states, headers: HashMap::new() }
     }
 
-    pub(crate) async fn state(&mut self, pid: Pid) -> Result<Option<PersonState>, ShelfError> {
+    /// The states after the batch.
+    pub(crate) fn into_states(self) -> States {
+        if self.states.len() > STATES { States::default() } else { self.states }
+    }
+
+    pub(crate) async fn state(&mut self, pid: Pid) -> Result<Option<Arc<PersonState>>, ShelfError> {
         if let Some(state) = self.states.get(&pid) {
             return Ok(state.clone());
         }
-        let state = self.shelves.state(pid).await?;
+        let state = self.shelves.state(pid).await?.map(Arc::new);
         self.states.insert(pid, state.clone());
         Ok(state)
     }
@@ -58,7 +71,7 @@ impl<'a> Work<'a> {
     }
 
     pub(crate) fn set_state(&mut self, state: PersonState) {
-        self.states.insert(state.pid, Some(state));
+        self.states.insert(state.pid, Some(Arc::new(state)));
     }
 
     pub(crate) fn set_header(&mut self, pid: Pid, header: Header) {

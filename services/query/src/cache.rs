@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use moka::sync::Cache as Moka;
-use policies::Decision;
+use policies::Remembered;
 use schemas::header::Header;
 use schemas::shelf::PersonState;
 use schemas::{Pid, ResourceType};
@@ -39,7 +39,7 @@ pub(crate) struct DecisionKey {
 pub(crate) struct Cache {
     states: Moka<Pid, Arc<PersonState>>,
     headers: Moka<(Pid, ResourceType), Arc<TypeHeaders>>,
-    decisions: Moka<DecisionKey, Arc<Decision>>,
+    pub(crate) decisions: Remembered<DecisionKey>,
 }
 
 impl Cache {
@@ -51,7 +51,7 @@ impl Cache {
         Self {
             states: Moka::new(STATES),
             headers: Moka::builder().weigher(weigh).max_capacity(header_bytes).build(),
-            decisions: Moka::new(DECISIONS),
+            decisions: Remembered::new(DECISIONS),
         }
     }
 
@@ -77,13 +77,5 @@ impl Cache {
         let entry = Arc::new(TypeHeaders { position, headers: headers.into_iter().map(Arc::new).collect() });
         self.headers.insert((pid, resource_type), entry.clone());
         entry
-    }
-
-    pub(crate) fn decision(&self, key: &DecisionKey, now: i64) -> Option<Arc<Decision>> {
-        self.decisions.get(key).filter(|decision| decision.expires > now)
-    }
-
-    pub(crate) fn keep_decision(&self, key: DecisionKey, decision: Arc<Decision>) {
-        self.decisions.insert(key, decision);
     }
 }

@@ -22,12 +22,8 @@ impl Query {
             registry_position: session.standing.position,
             stale: session.stale,
         };
-        if let Some(decision) = self.cache.decision(&key, session.now) {
-            return decision;
-        }
-        let decision = Arc::new(self.policies.decide(&input(session, state, action)));
-        self.cache.keep_decision(key, decision.clone());
-        decision
+        let at = (session.caller.purpose, session.now);
+        self.cache.decisions.get_or(&self.policies, key, at, || input(session, state, action))
     }
 }
 

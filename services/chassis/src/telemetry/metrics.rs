@@ -30,9 +30,12 @@ pub static PANICS: LazyLock<IntCounter> =
     LazyLock::new(|| counter("kiroku_http_panics_total", "handlers that panicked"));
 static DECISIONS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter_vec("kiroku_decisions_total", "decisions on access", &["purpose", "result"]));
-/// Seconds of one decision.
+/// Seconds of one decision that was given, remembered or made for it.
 pub static DECISION_SECONDS: LazyLock<Histogram> =
-    LazyLock::new(|| histogram("kiroku_decision_seconds", "time of one decision", SECONDS));
+    LazyLock::new(|| histogram("kiroku_decision_seconds", "time until one decision was given", SECONDS));
+/// Seconds of one run of the policies.
+pub static EVALUATION_SECONDS: LazyLock<Histogram> =
+    LazyLock::new(|| histogram("kiroku_decision_evaluation_seconds", "time of one run of the policies", SECONDS));
 static LEDGER_APPENDS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter_vec("kiroku_ledger_appends_total", "access entries made durable", &["kind"]));
 /// Seconds until an access entry is durable.
@@ -65,10 +68,13 @@ pub(crate) fn http_request(route: &str, method: &'static str, status: u16, secon
     HTTP_SECONDS.with_label_values(&[route, method]).observe(seconds);
 }
 
-/// One decision; `result` is permit, deny or step-up.
-pub fn decision(purpose: &'static str, result: &'static str, seconds: f64) {
+/// One decision that was given; `result` is permit, deny or step-up. `evaluated`: the policies ran for it, it was not remembered.
+pub fn decision(purpose: &'static str, result: &'static str, (seconds, evaluated): (f64, bool)) {
     DECISIONS.with_label_values(&[purpose, result]).inc();
     DECISION_SECONDS.observe(seconds);
+    if evaluated {
+        EVALUATION_SECONDS.observe(seconds);
+    }
 }
 
 /// One access entry of a kind (read, search, write, denied ...).
@@ -139,7 +145,10 @@ fn registered<C: Collector + Clone + 'static>(collector: C) -> C {
 /// Names every metric of this module, so that it shows from the start; sets the build info.
 fn touch_all() {
     LazyLock::force(&PANICS);
-    for lazy in [&DECISION_SECONDS, &LEDGER_SECONDS, &LOG_COMMIT_RECORDS, &LOG_SYNC_SECONDS, &HEADER_SCAN_SECONDS] {
+    for lazy in [&DECISION_SECONDS, &EVALUATION_SECONDS, &LEDGER_SECONDS] {
+        LazyLock::force(lazy);
+    }
+    for lazy in [&LOG_COMMIT_RECORDS, &LOG_SYNC_SECONDS, &HEADER_SCAN_SECONDS] {
         LazyLock::force(lazy);
     }
     BUILD.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

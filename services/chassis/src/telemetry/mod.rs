@@ -5,7 +5,7 @@ pub mod health;
 pub mod metrics;
 mod process;
 
-pub use process::{hide_panics, no_core_dumps};
+pub use process::{hide_panics, no_core_dumps, no_huge_pages};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -10,6 +10,12 @@ pub fn no_core_dumps() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Memory comes in small pages: a huge one (2 MiB) is zeroed whole when the first byte of it is written, and the requests of its
+/// core wait for that.
+pub fn no_huge_pages() -> std::io::Result<()> {
+    Ok(rustix::thread::disable_transparent_huge_pages(true)?)
+}
+
 /// Panics are logged by their place only: the message may quote what was being worked on.
 pub fn hide_panics() {
     std::panic::set_hook(Box::new(|info| {

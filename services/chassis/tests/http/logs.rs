@@ -56,7 +56,7 @@ fn a_refusal_is_logged_once() {
 #[test]
 fn metrics_render_with_build_and_commits_even_before_anything_happened() {
     chassis::telemetry::metrics::log_commit(40, 0.0002);
-    chassis::telemetry::metrics::decision("TREAT", "permit", 0.00002);
+    chassis::telemetry::metrics::decision("TREAT", "permit", (0.00002, true));
     chassis::telemetry::metrics::projector_lag("person", 3);
     chassis::telemetry::metrics::queue_depth("verdicts").set(2);
     let text = chassis::telemetry::metrics::render();

@@ -1,12 +1,15 @@
 //! `POST /fhir`: transaction and batch; and the one way by which every write goes.
 
+use std::sync::Arc;
+
 use actix_web::{Either, HttpRequest, web};
 use bytes::Bytes;
 use chassis::auth::scopes::Interaction;
 use chassis::http::{Negotiation, Plain, Refusal, RequestInfo, require_json};
 use chassis::session::Session;
+use chassis::verdicts::Opened;
 use fhir::check::{Checked, check_resource};
-use schemas::submission::{Change, Command};
+use schemas::submission::Command;
 use schemas::{ItemKey, Pid, Problem, ProblemCode, ResourceType};
 
 use super::request_id;
@@ -89,31 +92,41 @@ impl Edge {
         names.extend(names_of_entries(&pairs, pid));
         self.resolve_references(&draft, pid, &mut names).await?;
         let (shape, warnings) = (draft.form, draft.warnings.clone());
-        let changes = build_changes(draft, &items, &names)?;
-        self.write_changes(session, (form, shape), (id, pid), changes, &warnings).await
+        let (changes, search) = build_changes(draft, &items, (&names, self.deps.verdicts.hands_over()))?;
+        let submission = Arc::new(self.submission(session, pid, id, Command::Write(changes)));
+        self.write_changes(
+            session,
+            (form, shape),
+            id.card,
+            Opened { submission, search, is_fresh: id.is_fresh },
+            &warnings,
+        )
+        .await
     }
 
     async fn write_changes(
         &self,
         session: &Session,
         (form, shape): (Negotiation, Form),
-        (id, pid): (RequestId, Pid),
-        changes: Vec<Change>,
+        card: Option<(Pid, i64)>,
+        opened: Opened,
         warnings: &[Problem],
     ) -> Result<Written, Refusal> {
-        let (action, decision) = match self.decide_changes(session, (pid, id.card), &changes) {
+        let submission = opened.submission.clone();
+        let (pid, changes) = (submission.pid, submission.changes());
+        let (action, decision) = match self.decide_changes(session, (pid, card), changes) {
             Ok(permitted) => permitted,
             Err((action, decision)) => {
                 let refusal = crate::policy::refusal(&decision);
                 return Err(self.log_refusal(session, Some(pid), Some(&decision), (action, refusal)).await);
             }
         };
-        let outcome = match self.submit(session, pid, id, Command::Write(changes.clone())).await? {
+        let outcome = match self.submit_opened(session, opened).await? {
             Submitted::Outcome(outcome) => outcome,
             Submitted::Later(submission) => return Err(later(&submission)),
         };
-        let receipt = self.log_write(session, pid, &decision, &outcome, (action, &changes)).await?;
-        let reply = Reply { base_url: &self.deps.base_url, pid, outcome: &outcome, changes: &changes, form, warnings };
+        let receipt = self.log_write(session, pid, &decision, &outcome, (action, changes)).await?;
+        let reply = Reply { base_url: &self.deps.base_url, pid, outcome: &outcome, changes, form, warnings };
         reply.answer(shape, receipt).map(Either::Left)
     }
 
@@ -130,7 +143,7 @@ impl Edge {
         let mut names = names_of_entries(&pairs, Pid::COMMONS);
         self.resolve_references(&draft, Pid::COMMONS, &mut names).await?;
         let (shape, warnings) = (draft.form, draft.warnings.clone());
-        let changes = build_changes(draft, &items, &names)?;
+        let (changes, _) = build_changes(draft, &items, (&names, false))?;
         session.require_right("records.write")?;
         let outcome = match self.submit(session, Pid::COMMONS, id, Command::Write(changes.clone())).await? {
             Submitted::Outcome(outcome) => outcome,
@@ -168,7 +181,7 @@ impl Edge {
         let mut names = names_of_entries(&pairs, Pid::COMMONS);
         self.resolve_references(&draft, Pid::COMMONS, &mut names).await?;
         let entries = draft.entries.clone();
-        let changes = build_changes(draft, &items, &names)?;
+        let (changes, _) = build_changes(draft, &items, (&names, false))?;
         match self.submit(session, Pid::COMMONS, id, Command::Write(changes)).await? {
             Submitted::Later(submission) => Err(later(&submission)),
             Submitted::Outcome(outcome) => match &outcome.result {

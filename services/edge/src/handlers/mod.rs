@@ -39,7 +39,8 @@ pub(crate) async fn request_id(
         hash.update(b"\0");
     }
     hash.update(body);
-    let submission = match header(IDEMPOTENCY_KEY) {
+    let key = header(IDEMPOTENCY_KEY);
+    let submission = match key {
         None => SubmissionId::random(),
         Some(key) if (1..=256).contains(&key.len()) => SubmissionId::of_key(client, key),
         Some(_) => {
@@ -51,7 +52,7 @@ pub(crate) async fn request_id(
         Some(proof) => Some(attest(edge, proof).await?),
         None => None,
     };
-    Ok(RequestId { submission, hash: hash.finish(), card })
+    Ok(RequestId { submission, hash: hash.finish(), card, is_fresh: key.is_none() })
 }
 
 /// Checks the proof of the person's card that a desk's reader took: base64url of the JSON that `/auth/person/token` takes.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chassis::clock::ManualClock;
 use chassis::ports::log::{Log, LogError};
@@ -213,4 +214,37 @@ async fn a_copy_taken_while_the_log_is_written_opens_and_holds_all_up_to_its_hea
     assert_eq!(copy.scrub().unwrap().commits, head.commit);
     copy.append(record(Topic::Person, 0, b"the copy is a log of its own")).await.unwrap();
     assert!(log.copy_to(&target.join("log")).is_err(), "a copy never goes over another one");
+}
+
+/// Threads that serve requests lead by turns, others commit at once and take along whoever waits.
+#[test]
+fn all_kinds_of_threads_append_at_once_and_none_waits_for_ever() {
+    const EACH: u16 = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(open_log(folder.path()).unwrap());
+    let append_all = |log: Arc<EmbeddedLog>, shard: u16| async move {
+        for n in 0..EACH {
+            let append = log.append(record(Topic::Person, shard, &n.to_be_bytes()));
+            tokio::time::timeout(Duration::from_secs(20), append).await.expect("nobody leads").unwrap();
+        }
+    };
+    std::thread::scope(|threads| {
+        for shard in 0..2 {
+            let log = log.clone();
+            threads.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let both = async { tokio::join!(append_all(log.clone(), shard), append_all(log.clone(), shard + 2)) };
+                runtime.block_on(both)
+            });
+        }
+        let log = log.clone();
+        threads.spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let tasks = [4, 5].map(|shard| runtime.spawn(append_all(log.clone(), shard)));
+            tasks.into_iter().for_each(|task| runtime.block_on(task).unwrap());
+        });
+    });
+    let end = futures_util::future::FutureExt::now_or_never(log.end(Topic::Person, 0)).unwrap().unwrap();
+    assert_eq!(end, 6 * u64::from(EACH));
+    assert!(log.scrub().unwrap().commits <= end, "a commit holds a record or more");
 }

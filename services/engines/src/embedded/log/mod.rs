@@ -25,6 +25,7 @@ use chassis::clock::{Clock, SystemClock};
 use chassis::ports::log::{Append, Appended, Log, LogError, Record};
 use parking_lot::Mutex;
 use schemas::vocab::Topic;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub use self::files::Head;
 use self::files::{EndMarker, Identity, end_path};
@@ -138,11 +139,15 @@ impl EmbeddedLog {
             return Ok(Vec::new());
         }
         let (waiting, must_lead) = self.shared.enqueue(records, times)?;
-        if must_lead {
-            match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn(lead(Arc::clone(&self.shared)))),
-                Err(_) => while self.shared.commit_waiting() {},
+        match Handle::try_current() {
+            // A thread that serves requests commits between them, so that many share a commit.
+            Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread => {
+                if must_lead {
+                    drop(runtime.spawn(lead(Arc::clone(&self.shared))));
+                }
             }
+            // Nobody else waits for this thread, and those whose leader is busy come along.
+            _ => self.shared.commit_now(must_lead),
         }
         waiting.await.unwrap_or(Err(LogError::Closed))
     }
@@ -193,7 +198,7 @@ impl Log for EmbeddedLog {
                 last_segment: view.head.segment,
             }
         };
-        match tokio::runtime::Handle::try_current() {
+        match Handle::try_current() {
             Ok(runtime) => {
                 let read = runtime.spawn_blocking(move || read_records(&wanted)).await;
                 read.map_err(|_| LogError::Closed)?

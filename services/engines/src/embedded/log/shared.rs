@@ -26,7 +26,7 @@ struct Group {
     records: Vec<Append>,
     /// Of records that another log has stamped: a time for each.
     times: Option<Vec<i64>>,
-    done: oneshot::Sender<Result<Vec<Appended>, LogError>>,
+    done: oneshot::Sender<Answer>,
 }
 
 impl Group {
@@ -39,10 +39,36 @@ impl Group {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Group>,
+    /// Somebody will commit for those who wait.
     leading: bool,
+    /// A commit runs. INVARIANT: when it ends and others wait for whom nobody leads, it goes on with them.
+    committing: bool,
     closed: bool,
     /// Why nothing is acknowledged any more.
     poison: Option<String>,
+}
+
+impl Queue {
+    /// Begins a commit for some of those who wait; `None` if nobody does, or a commit runs.
+    fn begin(&mut self) -> Option<Vec<Group>> {
+        if self.committing || self.waiting.is_empty() {
+            return None;
+        }
+        self.committing = true;
+        Some(self.take())
+    }
+
+    fn take(&mut self) -> Vec<Group> {
+        let (mut groups, mut bytes) = (Vec::new(), 0);
+        while let Some(group) = self.waiting.front() {
+            bytes += group.records.iter().map(|r| r.value.len()).sum::<usize>();
+            if !groups.is_empty() && bytes > MAX_COMMIT_BYTES {
+                break;
+            }
+            groups.extend(self.waiting.pop_front());
+        }
+        groups
+    }
 }
 
 /// All that the callers of the log share.
@@ -107,29 +133,50 @@ impl Shared {
         Ok((wait, !std::mem::replace(&mut queue.leading, true)))
     }
 
-    /// Commits for some of those who wait. False, and no longer leading, when nobody does.
+    /// Commits for some of those who wait. False, and no longer leading, when nobody does or a commit runs.
     pub(crate) fn commit_waiting(&self) -> bool {
-        let mut groups = Vec::new();
-        {
+        let groups = {
             let mut queue = self.queue.lock();
-            let mut bytes = 0;
-            while let Some(group) = queue.waiting.front() {
-                bytes += group.records.iter().map(|r| r.value.len()).sum::<usize>();
-                if !groups.is_empty() && bytes > MAX_COMMIT_BYTES {
-                    break;
-                }
-                groups.extend(queue.waiting.pop_front());
-            }
-            if groups.is_empty() {
-                queue.leading = false;
-                return false;
-            }
-        }
-        self.commit(groups);
-        true
+            let groups = queue.begin();
+            queue.leading &= groups.is_some();
+            groups
+        };
+        groups.map(|groups| self.commit_all(groups)).is_some()
     }
 
-    fn commit(&self, groups: Vec<Group>) {
+    /// Commits at once, on the caller's thread, unless a commit runs: then that one goes on with the caller. `must_lead`: as
+    /// [`Shared::enqueue`] said.
+    pub(crate) fn commit_now(&self, must_lead: bool) {
+        let groups = {
+            let mut queue = self.queue.lock();
+            queue.leading &= !must_lead;
+            queue.begin()
+        };
+        if let Some(groups) = groups {
+            self.commit_all(groups);
+        }
+    }
+
+    fn commit_all(&self, mut groups: Vec<Group>) {
+        let unless_it_panics = Committing(self);
+        loop {
+            let answers = self.commit(groups);
+            let next = {
+                let mut queue = self.queue.lock();
+                queue.committing = !queue.leading && !queue.waiting.is_empty();
+                queue.committing.then(|| queue.take())
+            };
+            // A caller that went away has no use for the answer.
+            answers.into_iter().for_each(|(done, answer)| drop(done.send(answer)));
+            match next {
+                Some(next) => groups = next,
+                None => break,
+            }
+        }
+        std::mem::forget(unless_it_panics);
+    }
+
+    fn commit(&self, groups: Vec<Group>) -> Vec<(oneshot::Sender<Answer>, Answer)> {
         let around = Around {
             folder: &self.folder,
             identity: &self.identity,
@@ -144,18 +191,14 @@ impl Shared {
             Ok(done) => {
                 metrics::log_commit(records, started.elapsed().as_secs_f64());
                 let mut from = 0;
-                let answers: Vec<_> = groups
-                    .into_iter()
-                    .map(|g| {
-                        let appended = done.appended(from, g.records.len());
-                        from += g.records.len();
-                        (g.done, appended)
-                    })
-                    .collect();
+                let answer = |g: Group| {
+                    let appended = done.appended(from, g.records.len());
+                    from += g.records.len();
+                    (g.done, Ok(appended))
+                };
+                let answers = groups.into_iter().map(answer).collect();
                 self.publish(done);
-                drop(writer);
-                // A caller that went away has no use for the answer.
-                answers.into_iter().for_each(|(done, appended)| drop(done.send(Ok(appended))));
+                answers
             }
             Err(failed) => {
                 drop(writer);
@@ -171,7 +214,7 @@ impl Shared {
                         why
                     }
                 };
-                groups.into_iter().for_each(|g| drop(g.done.send(Err(LogError::NotWritable(why.clone())))));
+                groups.into_iter().map(|g| (g.done, Err(LogError::NotWritable(why.clone())))).collect()
             }
         }
     }
@@ -267,15 +310,21 @@ pub(crate) async fn lead(shared: Arc<Shared>) {
     }
 }
 
+/// A commit that panics is the last.
+struct Committing<'a>(&'a Shared);
+
+impl Drop for Committing<'_> {
+    fn drop(&mut self) {
+        self.0.poison("the commit panicked, a restart is needed");
+    }
+}
+
 /// If the leader ends early (its runtime stops, a panic), those who wait are told and nobody leads.
 struct Leading(Option<Arc<Shared>>);
 
 impl Drop for Leading {
     fn drop(&mut self) {
         let Some(shared) = &self.0 else { return };
-        if std::thread::panicking() {
-            shared.poison("the commit panicked, a restart is needed");
-        }
         let waiting = {
             let mut queue = shared.queue.lock();
             queue.leading = false;
@@ -287,4 +336,5 @@ impl Drop for Leading {
 }
 
 /// The answer to come.
-pub(crate) type Waiting = oneshot::Receiver<Result<Vec<Appended>, LogError>>;
+pub(crate) type Waiting = oneshot::Receiver<Answer>;
+type Answer = Result<Vec<Appended>, LogError>;

@@ -2,6 +2,7 @@
 
 mod generations;
 mod growing;
+mod hot;
 mod key;
 mod marks;
 mod memtables;
@@ -21,6 +22,7 @@ use fjall::{Database, OwnedWriteBatch, PersistMode};
 use parking_lot::Mutex;
 
 pub use self::generations::EmbeddedGenerations;
+use self::hot::Hot;
 use self::key::{behind, prefix, row_key, split};
 pub use self::marks::{Marks, StreamMarks, position_hash};
 pub(crate) use self::once::Once;
@@ -86,6 +88,8 @@ pub struct EmbeddedStore {
     db: Database,
     spaces: Spaces,
     applied: Mutex<Applied>,
+    /// Rows of [`Table::State`].
+    hot: Hot,
     once: Arc<Once>,
 }
 
@@ -96,6 +100,7 @@ struct Pending {
     touched: Touched,
     marks: Marks,
     positions: HashMap<Vec<u8>, u64>,
+    hot: Vec<(Vec<u8>, Bytes)>,
 }
 
 impl Pending {
@@ -123,7 +128,7 @@ impl EmbeddedStore {
         let marks = Marks::load(&spaces)?;
         let syncer = Syncer::start(folder, &spaces).map_err(|e| StoreError::Io(e.to_string()))?;
         let applied = Applied { newer: HashMap::new(), older: HashMap::new(), marks };
-        Ok(Self { syncer, db, spaces, applied: Mutex::new(applied), once })
+        Ok(Self { syncer, db, spaces, applied: Mutex::new(applied), hot: Hot::default(), once })
     }
 
     /// Counts and sums of all that was applied (see [`Marks`]).
@@ -132,7 +137,8 @@ impl EmbeddedStore {
     }
 
     fn pending(&self, marks: Marks) -> Pending {
-        Pending { batch: self.db.batch(), bytes: 0, touched: Touched::ROWS, marks, positions: HashMap::new() }
+        let (positions, hot) = Default::default();
+        Pending { batch: self.db.batch(), bytes: 0, touched: Touched::ROWS, marks, positions, hot }
     }
 
     /// `space`: where the position lies, beside the rows of its batch.
@@ -165,6 +171,7 @@ impl EmbeddedStore {
         })?;
         applied.marks = marks;
         pending.positions.into_iter().for_each(|(key, position)| applied.remember(key, position));
+        pending.hot.into_iter().for_each(|(key, row)| self.hot.put(key, row));
         self.syncer.touch();
         Ok(())
     }
@@ -222,6 +229,9 @@ impl Store for EmbeddedStore {
             for row in one.rows {
                 pending.bytes += row.value.len() + row.key.len() + row.partition.len();
                 let key = row_key(row.table as u8, &row.partition, &row.key);
+                if row.table == Table::State {
+                    pending.hot.push((key.clone(), row.value.clone()));
+                }
                 pending.insert(&self.spaces, Space::of(row.table), key, &row.value);
             }
             pending.insert(&self.spaces, beside, key.clone(), &one.position.to_be_bytes());
@@ -240,8 +250,21 @@ impl Store for EmbeddedStore {
     }
 
     async fn get(&self, table: Table, partition: &[u8], key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let found = self.spaces.of(table).get(row_key(table as u8, partition, key));
-        Ok(found.map_err(|e| engine_error(&e))?.map(to_bytes))
+        let key = row_key(table as u8, partition, key);
+        let find = || Ok(self.spaces.of(table).get(&key).map_err(|e| engine_error(&e))?.map(to_bytes));
+        if table != Table::State {
+            return find();
+        }
+        if let Some(row) = self.hot.get(&key) {
+            return Ok(Some(row));
+        }
+        // Held, so that nobody writes another row between the look and the keeping.
+        let _applied = self.applied.lock();
+        let found = find()?;
+        if let Some(row) = &found {
+            self.hot.put(key, row.clone());
+        }
+        Ok(found)
     }
 
     async fn range(
@@ -316,6 +339,7 @@ impl Store for EmbeddedStore {
                 return Ok(());
             }
             self.write(&mut applied, pending)?;
+            self.hot.clear();
         }
     }
 }

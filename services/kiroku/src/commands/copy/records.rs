@@ -214,7 +214,8 @@ impl Copy<'_> {
             return Ok((value, Some(content)));
         }
         let moved = Outcome { position, ..outcome };
-        let append = envelope::seal_outcome(&key, envelope.pid, envelope.submission, &moved);
+        let sealed = envelope::seal_verdict(&key, envelope.submission, &moved);
+        let append = envelope::outcome_record(envelope.pid, envelope.submission, &sealed);
         Ok((append.value, Some(content)))
     }
 
