@@ -319,19 +319,14 @@ impl Drop for Committing<'_> {
     }
 }
 
-/// If the leader ends early (its runtime stops, a panic), those who wait are told and nobody leads.
+/// If the leader ends early (its runtime stops), it commits for those who wait before it goes.
 struct Leading(Option<Arc<Shared>>);
 
 impl Drop for Leading {
     fn drop(&mut self) {
-        let Some(shared) = &self.0 else { return };
-        let waiting = {
-            let mut queue = shared.queue.lock();
-            queue.leading = false;
-            std::mem::take(&mut queue.waiting)
-        };
-        let why = "the runtime that led the commit has stopped";
-        waiting.into_iter().for_each(|g| drop(g.done.send(Err(LogError::NotWritable(why.to_owned())))));
+        if let Some(shared) = &self.0 {
+            while shared.commit_waiting() {}
+        }
     }
 }
 
