@@ -248,3 +248,26 @@ fn all_kinds_of_threads_append_at_once_and_none_waits_for_ever() {
     assert_eq!(end, 6 * u64::from(EACH));
     assert!(log.scrub().unwrap().commits <= end, "a commit holds a record or more");
 }
+
+#[test]
+fn a_leader_whose_runtime_stops_commits_for_those_who_wait_whether_it_had_begun_or_not() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for begun in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open_log(folder.path()).unwrap();
+        let (leading, waiting) = (runtime(), runtime());
+        let mut first = Box::pin(log.append(record(Topic::Person, 0, b"its caller goes too")));
+        leading.block_on(async {
+            assert!(futures_util::poll!(&mut first).is_pending());
+            if begun {
+                // The leader yields once before it commits.
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut second = Box::pin(log.append(record(Topic::Person, 0, b"waits elsewhere")));
+        waiting.block_on(async { assert!(futures_util::poll!(&mut second).is_pending(), "somebody leads already") });
+        drop(leading);
+        let told = waiting.block_on(async { tokio::time::timeout(Duration::from_secs(20), second).await });
+        assert_eq!(told.expect("nobody leads").unwrap().offset, 1, "begun: {begun}");
+    }
+}

@@ -31,7 +31,7 @@ pub use self::files::Head;
 use self::files::{EndMarker, Identity, end_path};
 use self::reader::{MAX_READ_BYTES, Wanted, read_records};
 pub use self::scrub::Scrub;
-use self::shared::{Parts, Shared, lead};
+use self::shared::{Leading, Parts, Shared, lead};
 pub use self::snapshot::SegmentInfo;
 use crate::carry::Carried;
 use crate::embedded::disk::{Disk, RealDisk};
@@ -143,7 +143,7 @@ impl EmbeddedLog {
             // A thread that serves requests commits between them, so that many share a commit.
             Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread => {
                 if must_lead {
-                    drop(runtime.spawn(lead(Arc::clone(&self.shared))));
+                    drop(runtime.spawn(lead(Leading(Arc::clone(&self.shared)))));
                 }
             }
             // Nobody else waits for this thread, and those whose leader is busy come along.

@@ -158,7 +158,7 @@ impl Shared {
     }
 
     fn commit_all(&self, mut groups: Vec<Group>) {
-        let unless_it_panics = Committing(self);
+        let _poisoned_by_a_panic = Committing(self);
         loop {
             let answers = self.commit(groups);
             let next = {
@@ -173,7 +173,6 @@ impl Shared {
                 None => break,
             }
         }
-        std::mem::forget(unless_it_panics);
     }
 
     fn commit(&self, groups: Vec<Group>) -> Vec<(oneshot::Sender<Answer>, Answer)> {
@@ -300,12 +299,11 @@ impl Shared {
 
 /// Leads until nobody waits. A task of its own, so that a caller that is dropped does not take the leadership with it; it yields
 /// before each commit, so that others on the same worker join.
-pub(crate) async fn lead(shared: Arc<Shared>) {
-    let mut guard = Leading(Some(shared));
-    while let Some(shared) = &guard.0 {
+pub(crate) async fn lead(leading: Leading) {
+    loop {
         tokio::task::yield_now().await;
-        if !shared.commit_waiting() {
-            guard.0 = None;
+        if !leading.0.commit_waiting() {
+            return;
         }
     }
 }
@@ -315,18 +313,18 @@ struct Committing<'a>(&'a Shared);
 
 impl Drop for Committing<'_> {
     fn drop(&mut self) {
-        self.0.poison("the commit panicked, a restart is needed");
+        if std::thread::panicking() {
+            self.0.poison("the commit panicked, a restart is needed");
+        }
     }
 }
 
-/// If the leader ends early (its runtime stops), it commits for those who wait before it goes.
-struct Leading(Option<Arc<Shared>>);
+/// Who leads. If it ends early (its runtime stops, before or while it leads), it commits for those who wait before it goes.
+pub(crate) struct Leading(pub(crate) Arc<Shared>);
 
 impl Drop for Leading {
     fn drop(&mut self) {
-        if let Some(shared) = &self.0 {
-            while shared.commit_waiting() {}
-        }
+        while self.0.commit_waiting() {}
     }
 }
 
