@@ -79,7 +79,7 @@ fn round_trip(node: &Node) -> Option<Node> {
 fn first_unread(node: &Node, path: &str) -> String {
     for (at, entry) in node.get("entry").map_or(&[][..], Node::items).iter().enumerate() {
         if let Some(resource) = entry.get("resource")
-            && fhir_second::keeps_all(resource).is_none()
+            && fhir_second::round_trip(resource).is_none()
         {
             return first_unread(resource, &format!("{path}.entry[{at}].resource"));
         }
@@ -162,6 +162,35 @@ fn lost(node: &Node, path: &Path<'_>, problems: &mut Vec<Problem>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fhir_sdk_drops_or_cannot_read_is_found_with_its_place_and_nothing_else_is() {
+        let places = |text: &str| {
+            let node = json::parse(text.as_bytes(), &Limits::default()).unwrap();
+            check(&node, "X").into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+        };
+        let observation =
+            |more: &str| format!(r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}}{more}}}"#);
+        let whole = r#","valueQuantity":{"value":1.50,"unit":"mg"},"issued":"2026-11-20T08:31:02.120+09:00","note":[{"text":"a"}]"#;
+        assert!(places(&observation(whole)).is_empty());
+        assert_eq!(places(&observation(r#","unheard":1"#)), ["X.unheard"]);
+        assert_eq!(
+            places(&observation(r#","note":[{"text":"a"},{"text":"b","unheard":true}]"#)),
+            ["X.note[1].unheard"]
+        );
+        assert_eq!(places(&observation(r#","valueQuantity":{"value":"6.3"}"#)), ["X.valueQuantity"]);
+        let bundle = |entries: &[String]| {
+            let entries: Vec<String> = entries.iter().map(|entry| format!(r#"{{"resource":{entry}}}"#)).collect();
+            format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{}]}}"#, entries.join(","))
+        };
+        let condition = r#"{"resourceType":"Condition","subject":{"reference":"Patient/1"}}"#.to_owned();
+        assert!(places(&bundle(&[observation(""), condition.clone()])).is_empty());
+        assert_eq!(
+            places(&bundle(&[condition.clone(), observation(r#","unheard":1"#)])),
+            ["X.entry[1].resource.unheard"]
+        );
+        assert_eq!(places(&bundle(&[condition, observation(r#","issued":"at noon""#)])), ["X.entry[1].resource"]);
+    }
 
     #[test]
     fn a_lost_leaf_is_said_with_its_path() {

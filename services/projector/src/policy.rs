@@ -36,12 +36,12 @@ impl Rules {
     /// A decision on an input that knows no person and no objection, which begins and ends, hangs on no time.
     fn decide(&self, input: Input) -> Arc<Decision> {
         let (purpose, now) = (input.purpose, input.now);
-        let is_timeless = input.objections.is_empty() && input.person.as_ref().is_some_and(|p| p.pid == Pid::COMMONS);
-        let timeless = Input { now: 0, ..input };
-        match serde_json::to_string(&timeless).ok().filter(|_| is_timeless) {
-            Some(key) => self.remembered.get_or(&self.policies, key, (purpose, now), || Input { now, ..timeless }),
-            None => Arc::new(self.policies.decide(&Input { now, ..timeless })),
+        if !input.objections.is_empty() || input.person.as_ref().is_none_or(|person| person.pid != Pid::COMMONS) {
+            return Arc::new(self.policies.decide(&input));
         }
+        let timeless = Input { now: 0, ..input };
+        let key = serde_json::to_string(&timeless).expect("an input is numbers, texts and lists of them");
+        self.remembered.get_or(&self.policies, key, (purpose, now), || Input { now, ..timeless })
     }
 }
 
@@ -57,10 +57,7 @@ pub(crate) async fn decide(
 ) -> Result<OutcomeResult, ProjectorError> {
     let pid = submission.pid;
     let state = work.state(pid).await?;
-    let changes = match &submission.command {
-        Command::Write(changes) => changes.as_slice(),
-        _ => &[],
-    };
+    let changes = submission.changes();
     let matches = find_matches(work, submission, changes).await?;
     let mut existing: BTreeMap<ItemKey, Header> = BTreeMap::new();
     let looked_for = changes.iter().filter(|c| !(is_fresh && matches!(c.op, Op::Create))).map(|c| c.item);

@@ -145,10 +145,14 @@ fn registered<C: Collector + Clone + 'static>(collector: C) -> C {
 /// Names every metric of this module, so that it shows from the start; sets the build info.
 fn touch_all() {
     LazyLock::force(&PANICS);
-    for lazy in [&DECISION_SECONDS, &EVALUATION_SECONDS, &LEDGER_SECONDS] {
-        LazyLock::force(lazy);
-    }
-    for lazy in [&LOG_COMMIT_RECORDS, &LOG_SYNC_SECONDS, &HEADER_SCAN_SECONDS] {
+    for lazy in [
+        &DECISION_SECONDS,
+        &EVALUATION_SECONDS,
+        &LEDGER_SECONDS,
+        &LOG_COMMIT_RECORDS,
+        &LOG_SYNC_SECONDS,
+        &HEADER_SCAN_SECONDS,
+    ] {
         LazyLock::force(lazy);
     }
     BUILD.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

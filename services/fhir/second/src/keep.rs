@@ -30,6 +30,15 @@ impl Keeper<'_> {
     }
 }
 
+/// Every kind of number is compared as the floating point number that fhir-sdk counts in.
+macro_rules! numbers {
+    ($($name:ident: $kind:ty),*) => {
+        $(fn $name(self, value: $kind) -> Kept {
+            self.number(value as f64)
+        })*
+    };
+}
+
 impl<'n> Serializer for Keeper<'n> {
     type Ok = ();
     type Error = Unfit;
@@ -44,35 +53,9 @@ impl<'n> Serializer for Keeper<'n> {
     fn serialize_bool(self, value: bool) -> Kept {
         ensure(matches!(self.0, Node::Null) || self.0.as_bool() == Some(value))
     }
-    fn serialize_i8(self, value: i8) -> Kept {
-        self.number(value.into())
-    }
-    fn serialize_i16(self, value: i16) -> Kept {
-        self.number(value.into())
-    }
-    fn serialize_i32(self, value: i32) -> Kept {
-        self.number(value.into())
-    }
-    fn serialize_i64(self, value: i64) -> Kept {
-        self.number(value as f64)
-    }
-    fn serialize_u8(self, value: u8) -> Kept {
-        self.number(value.into())
-    }
-    fn serialize_u16(self, value: u16) -> Kept {
-        self.number(value.into())
-    }
-    fn serialize_u32(self, value: u32) -> Kept {
-        self.number(value.into())
-    }
-    fn serialize_u64(self, value: u64) -> Kept {
-        self.number(value as f64)
-    }
-    fn serialize_f32(self, value: f32) -> Kept {
-        self.number(value.into())
-    }
-    fn serialize_f64(self, value: f64) -> Kept {
-        self.number(value)
+    numbers! {
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_u8: u8, serialize_u16: u16,
+        serialize_u32: u32, serialize_u64: u64, serialize_f32: f32, serialize_f64: f64
     }
     fn serialize_char(self, value: char) -> Kept {
         self.serialize_str(value.encode_utf8(&mut [0; 4]))
