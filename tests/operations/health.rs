@@ -43,6 +43,34 @@ async fn a_node_is_ready_when_log_registry_projector_and_ledger_run() -> Result<
 }
 
 #[tokio::test]
+async fn how_far_the_tables_are_behind_the_log_shows_for_each_partition_and_falls_to_nothing() -> Result<()> {
+    let harness = Harness::start().await?;
+    tests::journeys::written_and_read_back(&harness, 1).await?;
+    let (log, topics) = (&harness.node.engine.log, [Topic::Commons, Topic::Person, Topic::Access]);
+    let mut records = 0;
+    for topic in [Topic::Person, Topic::Access] {
+        for partition in 0..log.partitions(topic) {
+            records += log.end(topic, partition).await?;
+        }
+    }
+    assert!(records >= 4, "a record and its outcome, two accesses: {records}");
+    let lags = until("all is in the tables", async || {
+        let lags = harness.node.lags().await;
+        Ok(lags.iter().all(|(_, _, records)| *records == 0).then_some(lags))
+    });
+    let mut partitions: Vec<_> = lags.await?.into_iter().map(|(topic, partition, _)| (topic, partition)).collect();
+    let mut all: Vec<_> =
+        topics.iter().flat_map(|topic| (0..log.partitions(*topic)).map(|p| (topic.as_str(), p))).collect();
+    partitions.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(partitions, all);
+    let metrics = Line::new(&harness.api.url).get("", "/metrics").await?.text;
+    assert!(metrics.contains("kiroku_lag_records{partition=\"0\",topic=\"person\"}"), "{metrics}");
+    assert!(metrics.contains("kiroku_queue_depth{queue=\"verdicts\"}"), "{metrics}");
+    harness.node.stop().await
+}
+
+#[tokio::test]
 async fn a_node_whose_log_takes_nothing_is_live_and_not_ready() -> Result<()> {
     let (harness, disk) = Harness::start_on_faulty_disk(1 << 20).await?;
     let citizen = harness.bear(1).await?;

@@ -9,12 +9,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use prometheus::IntGauge;
 use schemas::ids::SHARDS;
 use schemas::search::ParamValue;
 use schemas::submission::{Submission, Verdict, VerdictRecord};
@@ -25,6 +26,7 @@ use tokio::sync::oneshot;
 use crate::crypto;
 use crate::ports::keys::{Keys, KeysError, PlatformKey, Secret};
 use crate::ports::log::{Append, Log, LogError, Record};
+use crate::telemetry::metrics;
 
 /// Records of topic `verdict` read at once.
 const READ: usize = 1024;
@@ -57,6 +59,9 @@ struct Waiters {
     /// What was appended to the log, and what it holds.
     opened: Option<(Bytes, Opened)>,
 }
+
+/// Submissions of this process whose verdict is waited for.
+static OPEN: LazyLock<IntGauge> = LazyLock::new(|| metrics::queue_depth("verdicts"));
 
 /// Waiters of this process by submission.
 #[derive(Default)]
@@ -101,6 +106,7 @@ impl Verdicts {
         let waiters = waiting.entry(submission).or_default();
         waiters.senders.push(sender);
         waiters.opened = opened.filter(|_| self.hands_over());
+        OPEN.inc();
         Wait { verdicts: self, submission, receiver }
     }
 
@@ -188,6 +194,7 @@ impl Future for Wait<'_> {
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
+        OPEN.dec();
         self.receiver.close();
         let mut waiting = self.verdicts.waiting.lock();
         if let Entry::Occupied(mut waiters) = waiting.entry(self.submission) {

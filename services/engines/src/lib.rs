@@ -8,3 +8,5 @@ pub mod embedded;
 pub mod kafka;
 #[cfg(feature = "kafka-rust")]
 pub mod kafka_rust;
+#[cfg(feature = "distributed")]
+mod measured;

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod commands;
 pub mod demo;
 pub mod engine;
+mod lag;
 pub mod node;
 pub mod openapi;
 

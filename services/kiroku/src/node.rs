@@ -29,6 +29,7 @@ use schemas::Purpose;
 
 use crate::app;
 use crate::engine::Engine;
+use crate::lag::Lag;
 
 /// A running node. [`Node::stop`] ends it in order; a node that is dropped or killed loses nothing that it acknowledged.
 pub struct Node {
@@ -112,7 +113,8 @@ impl Node {
             ledger.clone(),
         ));
         let Parts { url, engine, store, registry, policies, heartbeat, verdicts, .. } = parts;
-        let tasks = vec![heartbeat, watch, tokio::spawn(verdicts.follow())];
+        let lag = tokio::spawn(Lag::new(engine.log.clone(), store.clone(), settings).watch());
+        let tasks = vec![heartbeat, watch, lag, tokio::spawn(verdicts.follow())];
         Ok(Self {
             settings: settings.clone(),
             url,
@@ -132,6 +134,11 @@ impl Node {
     pub async fn drain(&self) {
         self.readiness.check("accepting").set_or_say(Err("this process is about to end"));
         tokio::time::sleep(DRAIN).await;
+    }
+
+    /// How far the tables are behind the log, for the partitions of this process: topic, number, records. Shown by `/metrics`.
+    pub async fn lags(&self) -> Vec<(&'static str, u16, u64)> {
+        Lag::new(self.engine.log.clone(), self.store.clone(), &self.settings).measure().await
     }
 
     /// True while every role that was started still runs.

@@ -186,7 +186,7 @@ fn checkpoint_key(partition: u16) -> Vec<u8> {
 }
 
 /// First offset that may not be in the lists yet.
-pub(crate) async fn read_checkpoint(store: &dyn Store, partition: u16) -> Result<u64, ListError> {
+pub async fn read_checkpoint(store: &dyn Store, partition: u16) -> Result<u64, ListError> {
     let value = store.get(Table::Checkpoint, CHECKPOINT, &checkpoint_key(partition)).await?;
     Ok(value.and_then(|v| v.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
 }

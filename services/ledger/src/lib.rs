@@ -35,7 +35,7 @@ use policies::Policies;
 use schemas::access::AccessList;
 use schemas::vocab::Topic;
 
-pub use follow::replay_lists;
+pub use follow::{read_checkpoint, replay_lists};
 pub use list::{ListError, list_name, row_key, row_partition};
 pub use routes::configure;
 pub use verify::{Difference, Report, verify_lists};

@@ -30,7 +30,7 @@ struct Holder {
 
 impl Identity {
     pub(crate) async fn open(deps: Deps) -> Result<Self, ProjectorError> {
-        let next = read_checkpoint(&deps, Topic::Identity, 0).await?;
+        let next = read_checkpoint(&*deps.store, Topic::Identity, 0).await?;
         Ok(Self { deps, next })
     }
 

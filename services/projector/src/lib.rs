@@ -26,6 +26,7 @@ use schemas::Pid;
 use schemas::codec::CodecError;
 use schemas::vocab::Topic;
 
+pub use records::read_checkpoint;
 pub use replay::{Checked, check_decisions, replay};
 
 /// What the role needs.

@@ -54,7 +54,7 @@ pub(crate) struct Partition {
 impl Partition {
     pub(crate) async fn open(deps: Deps, topic: Topic, partition: u16) -> Result<Self, ProjectorError> {
         let shelves = Shelves::new(deps.store.clone(), deps.keys.clone(), TICKET);
-        let next = read_checkpoint(&deps, topic, partition).await?;
+        let next = read_checkpoint(&*deps.store, topic, partition).await?;
         let (open, open_ids, states) = Default::default();
         let rules = Rules::new(deps.policies.clone());
         Ok(Self { deps, shelves, rules, states, topic, partition, next, open, open_ids })
@@ -85,7 +85,7 @@ impl Partition {
     /// Forgets what is only in memory: after a failure, or beside another process that projects, the log says what holds.
     async fn start_again(&mut self) -> Result<(), ProjectorError> {
         self.states = States::default();
-        self.next = read_checkpoint(&self.deps, self.topic, self.partition).await?;
+        self.next = read_checkpoint(&*self.deps.store, self.topic, self.partition).await?;
         self.open.clear();
         self.open_ids.clear();
         Ok(())

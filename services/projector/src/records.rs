@@ -5,16 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chassis::envelope;
 use chassis::ports::keys::KeysError;
-use chassis::ports::store::{Batch, Table};
+use chassis::ports::store::{Batch, Store, StoreError, Table};
 use chassis::shelves::{ShelfError, Shelves};
 use chassis::verdicts::Opened;
 use schemas::submission::{Envelope, Outcome, OutcomeResult};
 use schemas::vocab::Topic;
 use schemas::{Pid, Problem, ProblemCode, SubmissionId};
 
+use crate::ProjectorError;
 use crate::rows::{TICKET, build_rows, row};
 use crate::work::Work;
-use crate::{Deps, ProjectorError};
 
 /// Opens a submission, unless it was `handed` over as it was before it was sealed; `None` where the person's keys were destroyed.
 pub(crate) async fn open_submission(
@@ -91,8 +91,8 @@ pub(crate) fn checkpoint_row(topic: Topic, partition: u16, next: u64) -> chassis
 }
 
 /// First offset that may not be in the tables yet.
-pub(crate) async fn read_checkpoint(deps: &Deps, topic: Topic, partition: u16) -> Result<u64, ProjectorError> {
-    let value = deps.store.get(Table::Checkpoint, b"projector", &checkpoint_key(topic, partition)).await?;
+pub async fn read_checkpoint(store: &dyn Store, topic: Topic, partition: u16) -> Result<u64, StoreError> {
+    let value = store.get(Table::Checkpoint, b"projector", &checkpoint_key(topic, partition)).await?;
     Ok(value.and_then(|v| v.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 

@@ -55,8 +55,24 @@ pub static HEADER_SCAN_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
 });
 /// Scans of fewer headers say little of a thousand.
 const SCANNED_MIN: usize = 100;
-static PROJECTOR_LAG: LazyLock<IntGaugeVec> =
-    LazyLock::new(|| gauge_vec("kiroku_projector_lag_records", "records of the log not yet applied", &["topic"]));
+static LAG: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge_vec(
+        "kiroku_lag_records",
+        "records of a partition of this process that are not in the tables yet",
+        &["topic", "partition"],
+    )
+});
+static ENGINE_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    histogram_vec(
+        "kiroku_engine_seconds",
+        "time of one call of brokers or database, retries included",
+        &["call"],
+        SECONDS,
+    )
+});
+static ENGINE_ERRORS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter_vec("kiroku_engine_errors_total", "calls of brokers or database that failed, retries included", &["call"])
+});
 static QUEUE_DEPTH: LazyLock<IntGaugeVec> =
     LazyLock::new(|| gauge_vec("kiroku_queue_depth", "work that waits", &["queue"]));
 static BUILD: LazyLock<IntGaugeVec> =
@@ -101,9 +117,21 @@ pub fn header_scan(headers: usize, seconds: f64) {
     }
 }
 
-/// Records of a topic that the projector has not applied yet.
-pub fn projector_lag(topic: &'static str, records: u64) {
-    PROJECTOR_LAG.with_label_values(&[topic]).set(i64::try_from(records).unwrap_or(i64::MAX));
+/// For each partition that this process works on (topic, number) the records that are not in the tables yet. Others are forgotten.
+pub fn lags(lags: &[(&'static str, u16, u64)]) {
+    LAG.reset();
+    for (topic, partition, records) in lags {
+        let lag = LAG.with_label_values(&[topic, partition.to_string().as_str()]);
+        lag.set(i64::try_from(*records).unwrap_or(i64::MAX));
+    }
+}
+
+/// One call of brokers or database: `append`, `read` or `write`.
+pub fn engine_call(call: &'static str, seconds: f64, is_ok: bool) {
+    ENGINE_SECONDS.with_label_values(&[call]).observe(seconds);
+    if !is_ok {
+        ENGINE_ERRORS.with_label_values(&[call]).inc();
+    }
 }
 
 /// Depth of a queue; keep the gauge where it is set often.

@@ -57,19 +57,24 @@ fn a_refusal_is_logged_once() {
 fn metrics_render_with_build_and_commits_even_before_anything_happened() {
     chassis::telemetry::metrics::log_commit(40, 0.0002);
     chassis::telemetry::metrics::decision("TREAT", "permit", (0.00002, true));
-    chassis::telemetry::metrics::projector_lag("person", 3);
+    chassis::telemetry::metrics::lags(&[("person", 0, 9), ("person", 1, 3)]);
+    chassis::telemetry::metrics::lags(&[("person", 1, 3)]);
+    chassis::telemetry::metrics::engine_call("append", 0.002, false);
     chassis::telemetry::metrics::queue_depth("verdicts").set(2);
     let text = chassis::telemetry::metrics::render();
     for part in [
         "kiroku_build_info{version=\"0.1.0\"} 1",
         "kiroku_log_commit_records_bucket{le=\"64\"} 1",
         "kiroku_decisions_total{purpose=\"TREAT\",result=\"permit\"} 1",
-        "kiroku_projector_lag_records{topic=\"person\"} 3",
+        "kiroku_lag_records{partition=\"1\",topic=\"person\"} 3",
+        "kiroku_engine_seconds_count{call=\"append\"} 1",
+        "kiroku_engine_errors_total{call=\"append\"} 1",
         "kiroku_queue_depth{queue=\"verdicts\"} 2",
         "kiroku_ledger_append_seconds_count 0",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
+    assert!(!text.contains("partition=\"0\""), "a partition that another process has taken over is forgotten");
 }
 
 #[test]

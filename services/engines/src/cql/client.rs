@@ -21,6 +21,7 @@ use scylla::statement::{Consistency, SerialConsistency};
 
 use super::error::{CqlError, Failure};
 use super::{Config, Login};
+use crate::measured::measured;
 
 /// A request with all its retries.
 const REQUEST: Duration = Duration::from_secs(5);
@@ -148,6 +149,17 @@ impl Client {
     where
         R: for<'frame> DeserializeRow<'frame, 'frame>,
     {
+        measured("read", self.pages(statement, values)).await
+    }
+
+    async fn pages<R>(
+        &self,
+        statement: &PreparedStatement,
+        values: impl SerializeRow + Clone,
+    ) -> Result<Vec<R>, Failure>
+    where
+        R: for<'frame> DeserializeRow<'frame, 'frame>,
+    {
         let mut rows = Vec::new();
         let mut page = scylla::response::PagingState::start();
         loop {
@@ -170,6 +182,10 @@ impl Client {
     /// servers' limits on the size of batches (5 and 50 KiB, or 128 KiB and 1 MiB) count only batches of several mutations.
     /// What does bind is the largest mutation: half a segment of the commit log, 16 MiB by default.
     pub(crate) async fn write(&self, statement: &PreparedStatement, rows: &[WriteRow<'_>]) -> Result<(), Failure> {
+        measured("write", self.mutate(statement, rows)).await
+    }
+
+    async fn mutate(&self, statement: &PreparedStatement, rows: &[WriteRow<'_>]) -> Result<(), Failure> {
         let mut batch = Batch::new(BatchType::Unlogged);
         if rows.len() > 1 {
             rows.iter().for_each(|_| batch.append_statement(statement.clone()));

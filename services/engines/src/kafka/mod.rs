@@ -30,6 +30,7 @@ use self::pool::Pool;
 use self::probe::{Probing, Seen};
 pub use self::topics::{Fault, check_topics, create_topics};
 pub(crate) use self::topics::{counts as partition_counts, name as topic_name};
+use crate::measured::measured;
 
 /// Where the brokers are and how this process shows itself to them.
 #[derive(Clone, Debug)]
@@ -172,7 +173,7 @@ impl Log for KafkaLog {
     }
 
     async fn append_all(&self, records: Vec<Append>) -> Result<Vec<Appended>, LogError> {
-        self.append_stamped(records, None).await
+        measured("append", self.append_stamped(records, None)).await
     }
 
     async fn read(&self, topic: Topic, partition: u16, offset: u64, max: usize) -> Result<Vec<Record>, LogError> {

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use self::link::Link;
 use self::writer::Writer;
 use crate::kafka::{self, RECORD_MAX, topic_name};
+use crate::measured::measured;
 
 /// How often the brokers are asked where partitions end while somebody waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
@@ -112,8 +113,8 @@ impl Log for KafkaRustLog {
             .map(|r| (topic_name(&self.config.kafka, r.topic), r.topic, self.partition_of(r.topic, r.shard), r.value))
             .collect();
         let topics: Vec<Topic> = named.iter().map(|(_, topic, ..)| *topic).collect();
-        let places =
-            self.writer.append(named.into_iter().map(|(name, _, p, value)| (name, p, value)).collect()).await?;
+        let named = named.into_iter().map(|(name, _, p, value)| (name, p, value)).collect();
+        let places = measured("append", self.writer.append(named)).await?;
         for (topic, place) in topics.into_iter().zip(&places) {
             self.known((topic, place.partition), place.offset + 1);
         }
