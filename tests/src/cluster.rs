@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use anyhow::{Context, Result, ensure};
-use chassis::config::{self, EngineSettings, Role, Settings, Sources};
+use chassis::config::{self, EngineSettings, KafkaClient, Role, Settings, Sources};
 use kiroku::engine;
 use rustix::process::Signal;
 
@@ -168,6 +168,14 @@ pub async fn check(binary: &str, settings: &Settings) -> Result<serde_json::Valu
     Ok(report)
 }
 
+/// All roles in the process of the test.
+///
+/// # Errors
+/// What the servers or the program say.
+pub async fn in_one_process(partitions: u16, engine: EngineSettings) -> Result<Harness> {
+    start_at(&[], partitions, None, engine).await
+}
+
 async fn start_at(
     roles: &[Role],
     partitions: u16,
@@ -202,8 +210,14 @@ fn free_address() -> Result<String> {
 fn flags(settings: &Settings) -> Vec<(String, String)> {
     let (kafka, cql) = (&settings.engine.kafka, &settings.engine.cql);
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map_or_else(String::new, |p| p.display().to_string());
+    let client = match kafka.client {
+        KafkaClient::Rdkafka => "rdkafka",
+        KafkaClient::KafkaRust => "kafka-rust",
+    };
     [
         ("kind", "distributed".to_owned()),
+        ("kafka.client", client.to_owned()),
+        ("kafka.owned", kafka.owned.join(",")),
         ("kafka.brokers", kafka.brokers.join(",")),
         ("kafka.ca", path(&kafka.ca)),
         ("kafka.certificate", path(&kafka.certificate)),

@@ -11,6 +11,8 @@ use engines::carry::Carrier;
 use engines::embedded::{self, Embedded};
 
 #[cfg(feature = "distributed")]
+mod client;
+#[cfg(feature = "distributed")]
 mod distributed;
 
 /// Why a program without the feature cannot do it.
@@ -90,7 +92,7 @@ impl Engine {
         match &self.kind {
             Kind::Embedded(engine) => Ok(engine.close().await?),
             #[cfg(feature = "distributed")]
-            Kind::Distributed(it) => Ok(it.log.close().await?),
+            Kind::Distributed(it) => Ok(it.client.close().await?),
         }
     }
 }

@@ -25,10 +25,23 @@ pub struct EngineSettings {
     pub cql: CqlSettings,
 }
 
+/// The library that speaks to the brokers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KafkaClient {
+    #[default]
+    Rdkafka,
+    /// For brokers up to 3.9; its topics are its own.
+    KafkaRust,
+}
+
 /// The brokers, and how this process shows itself to them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KafkaSettings {
+    pub client: KafkaClient,
+    #[serde(deserialize_with = "words")]
+    pub owned: Vec<String>,
     #[serde(deserialize_with = "words")]
     pub brokers: Vec<String>,
     pub ca: Option<PathBuf>,
@@ -40,8 +53,8 @@ pub struct KafkaSettings {
 
 impl Default for KafkaSettings {
     fn default() -> Self {
-        let (brokers, ca, certificate, key) = Default::default();
-        Self { brokers, ca, certificate, key, prefix: "kiroku.".into(), replication: 3 }
+        let (client, owned, brokers, ca, certificate, key) = Default::default();
+        Self { client, owned, brokers, ca, certificate, key, prefix: "kiroku.".into(), replication: 3 }
     }
 }
 

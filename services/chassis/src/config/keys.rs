@@ -28,6 +28,14 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     ("verdict_timeout_ms", "how long the edge waits for a verdict before it answers 202"),
     ("engine.kind", "embedded (files of the data folder, one process) or distributed (Kafka and CQL)"),
+    (
+        "engine.kafka.client",
+        "rdkafka, or kafka-rust for brokers up to 3.9 (built with its feature; its topics are its own)",
+    ),
+    (
+        "engine.kafka.owned",
+        "with kafka-rust: partitions of `person` and `access` that this process works on, separated by commas; empty means all",
+    ),
     ("engine.kafka.brokers", "some brokers, `host:port`, separated by commas; the others are learned from these"),
     ("engine.kafka.ca", "file with the authority of the brokers' certificates (PEM)"),
     ("engine.kafka.certificate", "file with this process's certificate for the brokers (PEM)"),

@@ -6,7 +6,7 @@ mod keys;
 mod settings;
 mod words;
 
-pub use engine::{CqlSettings, EngineKind, EngineSettings, KafkaSettings};
+pub use engine::{CqlSettings, EngineKind, EngineSettings, KafkaClient, KafkaSettings};
 pub use keys::{Key, env_name, keys, table_markdown};
 pub use settings::{
     ClientCertificates, HttpSettings, LimitSettings, LogSettings, PolicySettings, QuerySettings, Role, Settings,

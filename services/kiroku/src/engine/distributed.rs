@@ -13,30 +13,33 @@ use engines::carry::{Carried, CarriedKey, Carrier, KeyName, UsedOnce};
 use engines::cql::{self, CqlCarrier, Login};
 use engines::kafka::{self, Fault, KafkaLog, Tls};
 
+use super::client::{self, Client, refuse_to_carry};
 use super::{Engine, Kind};
 
 pub(super) async fn open(settings: &Settings) -> Result<Engine> {
-    let log = kafka::open(kafka_config(settings)?).await.context("the log on Kafka")?;
-    with_tables(settings, log).await
+    let client = Client::open(settings, kafka_config(settings)?).await.context("the log on Kafka")?;
+    with_tables(settings, client).await
 }
 
 /// As [`open`], where topics and tables are made to be filled by `kiroku copy`.
 pub(super) async fn open_to_carry(settings: &Settings) -> Result<Engine> {
+    refuse_to_carry(settings)?;
     let log = KafkaLog::open_to_carry(&kafka_config(settings)?).await.context("the log on Kafka")?;
     make_schema(settings).await?;
-    with_tables(settings, Arc::new(log)).await
+    with_tables(settings, Client::Rdkafka(Arc::new(log))).await
 }
 
-async fn with_tables(settings: &Settings, log: Arc<KafkaLog>) -> Result<Engine> {
+async fn with_tables(settings: &Settings, client: Client) -> Result<Engine> {
     let cql = cql::open(&cql_config(settings)?).await.context("tables and keys on CQL")?;
-    let distributed = Distributed { log: log.clone(), carrier: cql.carrier };
+    let log = client.log();
+    let distributed = Distributed { client, carrier: cql.carrier };
     let kind = Kind::Distributed(Arc::new(distributed));
     Ok(Engine { log, generations: cql.generations, keys: cql.keys, kind })
 }
 
 /// The parts of the engine that no port shows.
 pub(super) struct Distributed {
-    pub(super) log: Arc<KafkaLog>,
+    pub(super) client: Client,
     carrier: CqlCarrier,
 }
 
@@ -59,11 +62,11 @@ impl Carrier for Distributed {
     }
 
     async fn carry(&self, records: Vec<Carried>) -> Result<Vec<Appended>, LogError> {
-        self.log.carry(records).await
+        self.client.to_carry()?.carry(records).await
     }
 
     async fn end_carrying(&self) -> Result<(), LogError> {
-        self.log.end_carrying().await
+        self.client.to_carry()?.end_carrying().await
     }
 }
 
@@ -87,7 +90,7 @@ fn kafka_config(settings: &Settings) -> Result<kafka::Config> {
     Ok(kafka::Config {
         brokers: kafka.brokers.clone(),
         tls: Some(Tls { ca, certificate, key }),
-        prefix: kafka.prefix.clone(),
+        prefix: client::prefix(settings),
         partitions: settings.partitions,
         replication: kafka.replication,
         carrying: false,
