@@ -1,7 +1,8 @@
 //! What Kafka and CQL give when nothing of Kiroku is asked for: the operations of one submission, and of one read, at the same number
 //! of clients, with records of the same size and no rule, key, token or HTTP in between. The measure of "a share of the raw engines".
 //!
-//! `KIROKU_ENGINES=DIR/engines.toml target/release/raw-engines [SECONDS] [CLIENTS]`
+//! `KIROKU_ENGINES=DIR/engines.toml target/release/raw-engines [SECONDS] [CLIENTS]` prints a line of JSON for each of the two, after
+//! a warm-up that is not counted. `loadtest --engines` runs it beside its own.
 //!
 //! The operations go through the adapters of crate `engines` (librdkafka and the scylla driver with the settings that Kiroku uses).
 
@@ -56,10 +57,30 @@ async fn main() -> Result<()> {
         tokio::spawn(project(engines.clone(), partition, waiting.clone()));
         tokio::spawn(number(engines.clone(), partition));
     }
-    let (e, w) = (engines.clone(), waiting.clone());
-    run("submission", (seconds, clients), move |n| submit(e.clone(), w.clone(), n)).await?;
-    let e = engines.clone();
-    run("read", (seconds, clients), move |n| read(e.clone(), n)).await
+    for (lasting, is_counted) in [(seconds / 2, false), (seconds, true)] {
+        let (e, w) = (engines.clone(), waiting.clone());
+        let submissions = run((lasting, clients), move |n| submit(e.clone(), w.clone(), n)).await?;
+        let e = engines.clone();
+        let reads = run((lasting, clients), move |n| read(e.clone(), n)).await?;
+        for (shape, times) in [("submission", submissions), ("read", reads)].into_iter().filter(|_| is_counted) {
+            say(shape, &times, lasting);
+        }
+    }
+    Ok(())
+}
+
+fn say(shape: &str, times: &Histogram<u64>, lasting: Duration) {
+    let ms = |quantile| times.value_at_quantile(quantile) as f64 / 1000.0;
+    let figures = serde_json::json!({
+        "shape": shape,
+        "rate_per_s": times.len() as f64 / lasting.as_secs_f64(),
+        "p50_ms": ms(0.5),
+        "p99_ms": ms(0.99),
+        "p999_ms": ms(0.999),
+        "max_ms": ms(1.0),
+        "answers": times.len(),
+    });
+    println!("{figures}");
 }
 
 async fn open() -> Result<Engines> {
@@ -101,8 +122,8 @@ fn value(id: &[u8; 16], bytes: usize) -> Bytes {
     [&id[..], &vec![0xa5; bytes]].concat().into()
 }
 
-/// `clients` in a closed loop.
-async fn run<F, W>(name: &str, (lasting, clients): (Duration, u64), work: F) -> Result<()>
+/// `clients` in a closed loop; how long each turn took, microseconds.
+async fn run<F, W>((lasting, clients): (Duration, u64), work: F) -> Result<Histogram<u64>>
 where
     F: Fn(u64) -> W + Clone + Send + 'static,
     W: Future<Output = Result<()>> + Send,
@@ -127,10 +148,7 @@ where
     for task in tasks {
         all.add(task.await??)?;
     }
-    let rate = all.len() as f64 / lasting.as_secs_f64();
-    let ms = |quantile| all.value_at_quantile(quantile) as f64 / 1000.0;
-    println!("raw {name}: {rate:.0}/s, p50 {:.1} ms, p99 {:.1} ms, {clients} clients", ms(0.5), ms(0.99));
-    Ok(())
+    Ok(all)
 }
 
 /// Who waits for which submission.

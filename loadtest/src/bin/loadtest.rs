@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use loadtest::driver::measure::Shape;
 use loadtest::driver::suite::{Options, run};
+use loadtest::driver::world::Program;
 
 /// Loads a Kiroku server, checks every answer, and writes the figures against their bounds.
 ///
@@ -44,6 +45,10 @@ struct Arguments {
     /// The server's program; default: `kiroku` beside this one.
     #[arg(long)]
     kiroku: Option<PathBuf>,
+    /// Settings file of brokers and a database (`engines.toml` of `xtask up`): the server works on them, and is measured
+    /// against the engines alone.
+    #[arg(long)]
+    engines: Option<PathBuf>,
     /// Folder for data, keys and logs.
     #[arg(long, default_value = "target/loadtest")]
     work: PathBuf,
@@ -77,9 +82,14 @@ fn main() -> Result<()> {
 }
 
 fn options(arguments: Arguments) -> Result<Options> {
-    let set = if arguments.quick { "quick".to_owned() } else { arguments.set };
+    let set = match &arguments.engines {
+        Some(_) => "engines".to_owned(),
+        None if arguments.quick => "quick".to_owned(),
+        None => arguments.set,
+    };
     let (persons, each, seconds) = match set.as_str() {
         "quick" => (20, 100, 2.0),
+        "engines" => (200, 50, 10.0),
         "large" => (4_000, 500, 15.0),
         _ => (200, 500, 10.0),
     };
@@ -90,8 +100,12 @@ fn options(arguments: Arguments) -> Result<Options> {
         arguments.synthea.unwrap_or_else(|| PathBuf::from(shared).join("data/synthea-r4/synthea-r4-patients.tar.gz"));
     let lasting = Duration::from_secs_f64(arguments.seconds.unwrap_or(seconds));
     Ok(Options {
-        kiroku: arguments.kiroku.unwrap_or_else(|| beside.join("kiroku")),
+        program: Program {
+            kiroku: arguments.kiroku.unwrap_or_else(|| beside.join("kiroku")),
+            engines: arguments.engines,
+        },
         bare: beside.join("bare"),
+        raw: beside.join("raw-engines"),
         work: arguments.work,
         set,
         persons,

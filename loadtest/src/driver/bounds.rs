@@ -52,6 +52,21 @@ pub fn figures(rows: &[Row], facts: &Facts) -> Vec<Figure> {
     ]
 }
 
+/// Every figure of the issue "A country's size" that this test measures.
+pub fn at_scale(rows: &[Row]) -> Vec<Figure> {
+    let closed = |what: &str| rows.iter().find(|r| r.what == what && r.connections == 64 && r.wrong == 0);
+    let (create, read) = (closed("create"), closed("read"));
+    let share = |row: Option<&Row>| row.and_then(|row| row.share_of_bare).map(|share| share * 100.0);
+    vec![
+        least("durable submissions, 64 clients", ("/s", 600.0), None, create.map(|r| r.rate_per_s)),
+        most("durable submissions, 64 clients: p99", ("ms", 300.0), create.map(|r| r.p99_ms)),
+        least("their share of the engines alone", ("%", 60.0), None, share(create)),
+        least("reads with decision and durable entry, 64 clients", ("/s", 1_500.0), None, read.map(|r| r.rate_per_s)),
+        most("reads, 64 clients: p99", ("ms", 100.0), read.map(|r| r.p99_ms)),
+        least("their share of the engines alone", ("%", 60.0), None, share(read)),
+    ]
+}
+
 fn least(what: &str, (unit, limit): (&'static str, f64), aim: Option<f64>, measured: Option<f64>) -> Figure {
     Figure { what: what.to_owned(), unit, bound: Bound::AtLeast, limit, aim, measured }
 }

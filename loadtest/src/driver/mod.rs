@@ -1,5 +1,6 @@
 //! The load test: a generator that checks what it reads, scenarios, and the report.
 
+mod at_scale;
 pub mod bounds;
 pub mod drive;
 pub mod fill;

@@ -10,20 +10,22 @@ use super::fill::fill;
 use super::machine::Machine;
 use super::measure::{Buckets, Row, Shape, Target};
 use super::process::{Server, bytes_held, free_address};
-use super::report::Report;
+use super::report::{Figure, Report};
 use super::scenario::create::Create;
 use super::scenario::everything::Everything;
 use super::scenario::fixed::Fixed;
 use super::scenario::read::Read;
 use super::scenario::search::Search;
 use super::scenario::synthea;
-use super::world::{Serving, World};
-use super::{bounds, drive::Job, token::Tokens};
+use super::world::{Program, Serving, World};
+use super::{at_scale, bounds, drive::Job, token::Tokens};
 
 /// What to test, and on what.
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub kiroku: PathBuf,
+    pub program: Program,
+    /// What the engines do by themselves; only on brokers and a database.
+    pub raw: PathBuf,
     /// The bare endpoint's program.
     pub bare: PathBuf,
     /// Folder for data, logs and keys.
@@ -49,26 +51,26 @@ const ALL: [&str; 6] = ["read", "search", "everything", "create", "start", "synt
 const REST: Duration = Duration::from_secs(5);
 
 impl Options {
-    fn wants(&self, scenario: &str) -> bool {
+    pub(super) fn wants(&self, scenario: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| name == scenario)
     }
 
-    fn data(&self, name: &str) -> PathBuf {
+    pub(super) fn data(&self, name: &str) -> PathBuf {
         self.work.join(name)
     }
 
-    fn serving(&self, name: &str, more: &[String]) -> Serving {
+    pub(super) fn serving(&self, name: &str, more: &[String]) -> Serving {
         let mut settings = vec!["http.workers=2".to_owned(), "log.level=warn".to_owned()];
         settings.extend(self.settings.iter().chain(more).cloned());
-        Serving { kiroku: self.kiroku.clone(), data: self.data(name), settings }
+        Serving { program: self.program.clone(), data: self.data(name), settings }
     }
 }
 
 /// What a run collects.
-struct Run<'a> {
-    options: &'a Options,
-    rows: Vec<Row>,
-    notes: Vec<String>,
+pub(super) struct Run<'a> {
+    pub(super) options: &'a Options,
+    pub(super) rows: Vec<Row>,
+    pub(super) notes: Vec<String>,
     facts: bounds::Facts,
     decided: Buckets,
 }
@@ -79,14 +81,14 @@ pub async fn run(options: &Options) -> Result<Report> {
     ensure!(unknown.is_none(), "scenarios are {}", ALL.join(", "));
     std::fs::create_dir_all(&options.work)?;
     let machine = Machine::look(&options.work)?;
-    let mut run = Run {
-        options,
-        rows: Vec::new(),
-        notes: Vec::new(),
-        facts: bounds::Facts::default(),
-        decided: Buckets::default(),
-    };
+    let (rows, notes, facts, decided) = Default::default();
+    let mut run = Run { options, rows, notes, facts, decided };
     let world = run.filled().await?;
+    if options.program.engines.is_some() {
+        at_scale::run(&mut run, &world).await?;
+        let figures = bounds::at_scale(&run.rows);
+        return Ok(run.report(&world, machine, figures));
+    }
     let server = options.serving(&options.set, &[]).start().await?;
     let reader = world.reader(&server).await?;
     let before = Buckets::parse(&server.metrics().await?, "kiroku_decision_seconds");
@@ -115,21 +117,26 @@ pub async fn run(options: &Options) -> Result<Report> {
         run.synthea().await?;
     }
     let figures = bounds::figures(&run.rows, &run.facts);
-    Ok(Report {
-        set: options.set.clone(),
-        machine,
-        persons: world.shelves.len(),
-        resources: world.len(),
-        settings: options.settings.clone(),
-        generator_threads: options.shape.threads,
-        seconds_per_run: options.shape.lasting.as_secs_f64(),
-        figures,
-        rows: run.rows,
-        notes: run.notes,
-    })
+    Ok(run.report(&world, machine, figures))
 }
 
 impl Run<'_> {
+    fn report(self, world: &World, machine: Machine, figures: Vec<Figure>) -> Report {
+        let options = self.options;
+        Report {
+            set: options.set.clone(),
+            machine,
+            persons: world.shelves.len(),
+            resources: world.len(),
+            settings: options.settings.clone(),
+            generator_threads: options.shape.threads,
+            seconds_per_run: options.shape.lasting.as_secs_f64(),
+            figures,
+            rows: self.rows,
+            notes: self.notes,
+        }
+    }
+
     /// The set, from an earlier run on the same folder or made now.
     async fn filled(&mut self) -> Result<World> {
         let options = self.options;
@@ -143,7 +150,7 @@ impl Run<'_> {
         if data.exists() {
             std::fs::remove_dir_all(&data)?;
         }
-        let mut world = World::prepare(&options.kiroku, &data, options.shape.seed)?;
+        let mut world = World::prepare(&options.program, &data, options.shape.seed)?;
         let server = options.serving(&options.set, &[]).start().await?;
         let cpu = server.cpu_seconds()?;
         let seconds = fill(&mut world, &server, (options.persons, options.each)).await?;
@@ -296,7 +303,7 @@ impl Run<'_> {
         if data.exists() {
             std::fs::remove_dir_all(&data).with_context(|| format!("`{}`", data.display()))?;
         }
-        let world = World::prepare(&self.options.kiroku, &data, self.options.shape.seed)?;
+        let world = World::prepare(&self.options.program, &data, self.options.shape.seed)?;
         let serving = self.options.serving(&name, &[]);
         // A started and stopped server has made all its files: what they take empty is not Synthea's.
         serving.start().await?.stop()?;

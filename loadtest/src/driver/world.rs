@@ -50,7 +50,7 @@ pub struct World {
 
 impl World {
     /// Makes keys and writes them into the registry of a fresh data folder, through the `kiroku` command.
-    pub fn prepare(kiroku: &Path, data: &Path, seed: u64) -> Result<Self> {
+    pub fn prepare(kiroku: &Program, data: &Path, seed: u64) -> Result<Self> {
         let population = Population::new(seed);
         let facility = population.hospital(0);
         let insurer_number = population.insurer(0).number;
@@ -76,9 +76,8 @@ impl World {
         });
         let file = data.with_extension("registry.json");
         fs::write(&file, entries.to_string())?;
-        let ran = Command::new(kiroku).args(["registry", "apply"]).arg(&file).arg("--data").arg(data).output();
-        let ran = ran.with_context(|| format!("cannot run `{}`", kiroku.display()))?;
-        ensure!(ran.status.success(), "`kiroku registry apply` failed: {}", String::from_utf8_lossy(&ran.stderr));
+        kiroku.prepare(data)?;
+        kiroku.run(data, &["registry", "apply", &file.display().to_string(), "--data", &data.display().to_string()])?;
         Ok(Self { seed, hospital, physician, insurer, shelves: Vec::new() })
     }
 
@@ -202,10 +201,62 @@ fn client(key: &ClientKey, jwks: String, (rights, responsible): (&[&str], &str))
     }
 }
 
+/// Of each topic that is divided by person, at the brokers.
+const PARTITIONS: usize = 8;
+
+/// The program under test, and the brokers and database that it works on instead of files.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub kiroku: PathBuf,
+    /// Settings file that says where they are.
+    pub engines: Option<PathBuf>,
+}
+
+impl Program {
+    /// Topics and tables for a new set, under names of its own.
+    fn prepare(&self, data: &Path) -> Result<()> {
+        if self.engines.is_none() {
+            return Ok(());
+        }
+        fs::create_dir_all(data)?;
+        let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+        fs::write(name_file(data), format!("load_{moment}"))?;
+        self.run(data, &["topics"])?;
+        self.run(data, &["schema"])
+    }
+
+    /// Arguments that every command takes.
+    fn arguments(&self, data: &Path) -> Result<Vec<String>> {
+        let Some(file) = &self.engines else { return Ok(Vec::new()) };
+        let name = fs::read_to_string(name_file(data)).context("the name of the set at the servers")?;
+        let set = |key: &str, value: String| ["--set".to_owned(), format!("{key}={value}")];
+        let mut arguments = vec!["--config".to_owned(), file.display().to_string()];
+        arguments.extend(set("engine.kind", "distributed".to_owned()));
+        arguments.extend(set("engine.kafka.prefix", format!("{name}.")));
+        arguments.extend(set("engine.cql.keyspace", name));
+        arguments.extend(set("data", data.display().to_string()));
+        arguments.extend(set("partitions", PARTITIONS.to_string()));
+        Ok(arguments)
+    }
+
+    fn run(&self, data: &Path, command: &[&str]) -> Result<()> {
+        let ran = Command::new(&self.kiroku).args(self.arguments(data)?).args(command).output();
+        let ran = ran.with_context(|| format!("cannot run `{}`", self.kiroku.display()))?;
+        let said = String::from_utf8_lossy(&ran.stderr);
+        ensure!(ran.status.success(), "`kiroku {}` failed: {said}", command.join(" "));
+        Ok(())
+    }
+}
+
+/// Where the name of a set at the servers is kept.
+fn name_file(data: &Path) -> PathBuf {
+    data.with_extension("name")
+}
+
 /// How `kiroku serve` is started for a test.
 #[derive(Clone)]
 pub struct Serving {
-    pub kiroku: PathBuf,
+    pub program: Program,
     pub data: PathBuf,
     /// Settings as `key=value`.
     pub settings: Vec<String>,
@@ -215,13 +266,14 @@ impl Serving {
     /// Starts the server on a free port; returns when it is ready.
     pub async fn start(&self) -> Result<Server> {
         let address = free_address()?;
-        let mut arguments: Vec<String> = vec!["serve".into(), "--data".into(), self.data.display().to_string()];
+        let mut arguments = self.program.arguments(&self.data)?;
+        arguments.extend(["serve".into(), "--data".into(), self.data.display().to_string()]);
         arguments.extend(["--listen".into(), address.to_string()]);
         for setting in &self.settings {
             arguments.extend(["--set".into(), setting.clone()]);
         }
         let log = self.data.with_extension("log");
         let patience = std::time::Duration::from_secs(300);
-        Server::start((&self.kiroku, &arguments), (address, "/health/ready"), &log, patience).await
+        Server::start((&self.program.kiroku, &arguments), (address, "/health/ready"), &log, patience).await
     }
 }
