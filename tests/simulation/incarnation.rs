@@ -136,7 +136,8 @@ impl Incarnation {
 
     /// After the effect, before the caller hears of it.
     pub(crate) async fn leave(&self, call: Call, fate: Fate) {
-        if fate.dies_after {
+        // A wait that began in worse times may end long after them.
+        if fate.dies_after && !self.world.is_calm() {
             self.die(call);
         }
         if !fate.slow.is_zero() {

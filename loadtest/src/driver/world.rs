@@ -225,7 +225,7 @@ impl Program {
         self.run(data, &["schema"])
     }
 
-    /// Arguments that every command takes.
+    /// Arguments that every command takes, behind its own: of settings on both sides of a command's name only the last ones count.
     fn arguments(&self, data: &Path) -> Result<Vec<String>> {
         let Some(file) = &self.engines else { return Ok(Vec::new()) };
         let name = fs::read_to_string(name_file(data)).context("the name of the set at the servers")?;
@@ -240,7 +240,7 @@ impl Program {
     }
 
     fn run(&self, data: &Path, command: &[&str]) -> Result<()> {
-        let ran = Command::new(&self.kiroku).args(self.arguments(data)?).args(command).output();
+        let ran = Command::new(&self.kiroku).args(command).args(self.arguments(data)?).output();
         let ran = ran.with_context(|| format!("cannot run `{}`", self.kiroku.display()))?;
         let said = String::from_utf8_lossy(&ran.stderr);
         ensure!(ran.status.success(), "`kiroku {}` failed: {said}", command.join(" "));
@@ -266,9 +266,9 @@ impl Serving {
     /// Starts the server on a free port; returns when it is ready.
     pub async fn start(&self) -> Result<Server> {
         let address = free_address()?;
-        let mut arguments = self.program.arguments(&self.data)?;
-        arguments.extend(["serve".into(), "--data".into(), self.data.display().to_string()]);
+        let mut arguments: Vec<String> = vec!["serve".into(), "--data".into(), self.data.display().to_string()];
         arguments.extend(["--listen".into(), address.to_string()]);
+        arguments.extend(self.program.arguments(&self.data)?);
         for setting in &self.settings {
             arguments.extend(["--set".into(), setting.clone()]);
         }
