@@ -81,7 +81,6 @@ pub(super) fn consumer(config: &Config) -> ClientConfig {
         .set("enable.auto.offset.store", "false")
         // A position that the broker does not have is an error to be seen, never a jump.
         .set("auto.offset.reset", "error")
-        .set("enable.partition.eof", "true")
         .set("check.crcs", "true")
         // How long a broker holds a question at the end of a partition. A consumer that goes to another place waits for the last
         // one to come back, and one that rests asks again so often.

@@ -27,15 +27,13 @@ pub(super) struct Cursor {
     next: u64,
     /// Records that came while somebody waited, not yet read.
     ahead: VecDeque<Record>,
-    /// The broker said that `next` was the end.
-    at_end: bool,
 }
 
 impl Cursor {
     pub(super) fn open(config: &Config, topic: Topic, partition: u16, offset: u64) -> Result<Self, LogError> {
         let consumer = client::consumer(config).create_with_context(Quiet).map_err(error::io)?;
         let name = topics::name(config, topic);
-        let mut cursor = Self { consumer, topic, name, partition, next: offset, ahead: VecDeque::new(), at_end: false };
+        let mut cursor = Self { consumer, topic, name, partition, next: offset, ahead: VecDeque::new() };
         cursor.place(offset)?;
         Ok(cursor)
     }
@@ -51,17 +49,17 @@ impl Cursor {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.name, i32::from(self.partition), Offset::Offset(at)).map_err(error::io)?;
         self.consumer.assign(&list).map_err(error::io)?;
-        (self.next, self.at_end) = (offset, false);
+        self.next = offset;
         self.ahead.clear();
         Ok(())
     }
 
-    /// The next record, left in its place; `None` at the end. Below `known_end` it is waited for.
+    /// The next record, left in its place. Below `known_end` it is waited for; from there on `None` if none has come yet: the library
+    /// says "the end" only when the broker has held its question for as long as it may.
     pub(super) async fn peek(&mut self, known_end: u64) -> Result<Option<&Record>, LogError> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while self.ahead.is_empty() {
-            let must_come = self.next < known_end;
-            let event = if must_come || !self.at_end {
+            let event = if self.next < known_end {
                 let event = tokio::time::timeout_at(deadline, receive(&self.consumer, self.partition)).await;
                 event.map_err(|_| std::io::Error::other("Kafka: a record did not arrive in time"))?
             } else {
@@ -69,9 +67,6 @@ impl Cursor {
                 event
             };
             self.take(event)?;
-            if self.ahead.is_empty() && self.at_end && !must_come {
-                return Ok(None);
-            }
         }
         Ok(self.ahead.front())
     }
@@ -94,11 +89,9 @@ impl Cursor {
         match event {
             Event::Record(record) if record.offset == self.next => {
                 self.next += 1;
-                self.at_end = false;
                 self.ahead.push_back(record);
             }
             Event::Record(record) => return Err(self.damaged(&format!("the broker gave offset {}", record.offset))),
-            Event::End => self.at_end = true,
             Event::Nothing => {}
             Event::Failed(problem) if error::is_lost_position(&problem) => {
                 return Err(self.damaged("the broker does not have this record"));
@@ -116,9 +109,7 @@ impl Cursor {
 /// What a consumer gave.
 enum Event {
     Record(Record),
-    /// The end as of a moment ago.
-    End,
-    /// A connection broke; the library makes it again.
+    /// The end as of a moment ago; or a connection broke, and the library makes it again.
     Nothing,
     Failed(KafkaError),
 }
@@ -126,7 +117,7 @@ enum Event {
 async fn receive(consumer: &StreamConsumer<Quiet>, partition: u16) -> Event {
     match consumer.recv().await {
         Ok(message) => record_of(&message, partition),
-        Err(KafkaError::PartitionEOF(_)) => Event::End,
+        Err(KafkaError::PartitionEOF(_)) => Event::Nothing,
         Err(problem) if error::may_pass(&problem) => {
             tracing::debug!(%problem, "reading from Kafka is interrupted");
             Event::Nothing

@@ -178,7 +178,8 @@ impl Log for KafkaLog {
 
     async fn read(&self, topic: Topic, partition: u16, offset: u64, max: usize) -> Result<Vec<Record>, LogError> {
         self.check_partition(topic, partition)?;
-        if max == 0 || (offset > self.pool.known_end(topic, partition) && offset >= self.end(topic, partition).await?) {
+        if max == 0 || (offset >= self.pool.known_end(topic, partition) && offset >= self.end(topic, partition).await?)
+        {
             return Ok(Vec::new());
         }
         self.pool.cursor(topic, partition, offset)?.read(max).await
