@@ -38,7 +38,7 @@ const STATE: usize = 300;
 /// Decided together, as by a projector.
 const BATCH: usize = 256;
 /// Entries are numbered so often, as by a ledger that nobody waits for.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(500);
 
 struct Engines {
     log: Arc<dyn Log>,

@@ -18,8 +18,9 @@ use crate::recent::Recent;
 /// Records numbered together: one write to the tables.
 const BATCH: usize = 512;
 /// How long new entries gather before they are numbered, unless a reader of a list waits. Work for lists gives way to requests:
-/// without the pause each request would cost a write of its own. Far below the 60 s within which an entry must be readable.
-const GATHER: Duration = Duration::from_millis(100);
+/// without the pause each request would cost a write of its own, and at a database two. Below the 2 s that a reader of the list waits
+/// where another process numbers, and far below the 60 s within which an entry must be readable.
+const GATHER: Duration = Duration::from_millis(500);
 /// Between full batches, so that a backlog does not take a core from the requests.
 const BREATH: Duration = Duration::from_millis(2);
 /// Partitions that a rebuild numbers at once.
