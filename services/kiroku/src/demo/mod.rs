@@ -13,6 +13,7 @@ mod story;
 mod world;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use chassis::config::{self, Settings, Sources};
@@ -25,6 +26,10 @@ pub use world::{Citizen, Site, Who, World};
 use crate::Node;
 use crate::cli::until_signal;
 use file::DemoFile;
+
+/// How long the story waits for its node, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What `kiroku demo` was asked.
 #[derive(clap::Args)]
@@ -102,6 +107,7 @@ async fn play(folder: &Path, options: &Options, settings: Settings) -> Result<bo
     printer.opening(folder);
     let node = Node::start(settings).await?;
     let mut world = World::build(&node, Some(folder.to_owned())).await?;
+    until_ready(&node).await?;
     if let Ok(program) = std::env::current_exe() {
         world.command = program.display().to_string();
     }
@@ -117,6 +123,17 @@ async fn play(folder: &Path, options: &Options, settings: Settings) -> Result<bo
     }
     node.stop().await?;
     Ok(held || !options.exit)
+}
+
+/// On servers a process takes over its partitions some seconds after its start; until its first heartbeat the registry counts as
+/// old, and decisions are made as if it could not be asked.
+async fn until_ready(node: &Node) -> Result<()> {
+    let ready = async {
+        while node.registry.is_stale() || !node.is_running() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ready).await.context("the node is not ready: ask its `/health/ready`")
 }
 
 fn settings(
