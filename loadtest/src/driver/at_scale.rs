@@ -32,24 +32,27 @@ struct Raw {
 /// The engines alone, then reads and creates.
 pub(super) async fn run(run: &mut Run<'_>, world: &World) -> Result<()> {
     let options = run.options;
+    let other = options.only.iter().find(|name| !["read", "create"].contains(&name.as_str()));
+    ensure!(other.is_none(), "on brokers and a database the scenarios are read, create");
     let raw = raw(run)?;
-    let server = &options.serving(&options.set, &[]).start().await?;
-    let reader = world.reader(server).await?;
+    let server = options.serving(&options.set, &[]).start().await?;
+    let reader = world.reader(&server).await?;
     if options.wants("read") {
-        let (read, _) = Read::verified(world, server, &reader, options.sample).await?;
-        let target = Target { what: "read", server, job: Arc::new(read), tokens: Some(reader.clone()) };
+        let (read, _) = Read::verified(world, &server, &reader, options.sample).await?;
+        let target = Target { what: "read", server: &server, job: Arc::new(read), tokens: Some(reader.clone()) };
         measure(run, &target, &raw, READ).await?;
     }
     if options.wants("create") {
         fs::remove_file(World::file(&options.data(&options.set)))?;
         let job = Arc::new(Create::new(world)?);
-        let target = Target { what: "create", server, job: job.clone(), tokens: Some(world.writer(server).await?) };
+        let tokens = Some(world.writer(&server).await?);
+        let target = Target { what: "create", server: &server, job: job.clone(), tokens };
         measure(run, &target, &raw, SUBMISSION).await?;
-        let read = job.read_back(server, &reader).await?;
+        let read = job.read_back(&server, &reader).await?;
         run.notes.push(format!("Creates: {read} of the acknowledged were read back and compared."));
     }
     run.rows.extend(raw);
-    Ok(())
+    server.stop()
 }
 
 /// Closed loops, held against the engines' rates.
