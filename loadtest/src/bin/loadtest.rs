@@ -47,7 +47,7 @@ struct Arguments {
     kiroku: Option<PathBuf>,
     /// Settings file of brokers and a database (`engines.toml` of `xtask up`): the server works on them, and is measured
     /// against the engines alone.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["quick", "set", "cold_cache", "synthea"])]
     engines: Option<PathBuf>,
     /// Folder for data, keys and logs.
     #[arg(long, default_value = "target/loadtest")]

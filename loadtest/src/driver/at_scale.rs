@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use super::measure::{Row, Target};
+use super::process::busy_seconds;
 use super::scenario::create::Create;
 use super::scenario::read::Read;
 use super::suite::Run;
@@ -110,14 +111,4 @@ fn row(raw: Raw, clients: usize) -> Row {
         mean_bytes: 0.0,
         share_of_bare: None,
     }
-}
-
-/// Seconds that all processors of the machine have worked so far.
-fn busy_seconds() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/stat")?;
-    let line = stat.lines().next().context("/proc/stat has a first line")?;
-    let ticks: Vec<f64> = line.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
-    // user nice system idle iowait irq softirq
-    ensure!(ticks.len() >= 7, "/proc/stat has no times");
-    Ok((ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) / 100.0)
 }

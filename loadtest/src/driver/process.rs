@@ -110,6 +110,16 @@ pub fn own_cpu_seconds() -> Result<f64> {
     cpu_seconds("/proc/self/stat")
 }
 
+/// Seconds that all processors of the machine have worked so far.
+pub fn busy_seconds() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().context("/proc/stat has a first line")?;
+    let ticks: Vec<f64> = line.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
+    // user nice system idle iowait irq softirq
+    ensure!(ticks.len() >= 7, "/proc/stat has no times");
+    Ok((ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) / TICKS)
+}
+
 fn cpu_seconds(path: &str) -> Result<f64> {
     let stat = fs::read_to_string(path)?;
     // The name in parentheses may hold anything; what follows it is numbers: utime and stime are fields 14 and 15.

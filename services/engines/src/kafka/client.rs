@@ -6,7 +6,7 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 
 use super::{Config, RECORD_MAX};
 
@@ -15,10 +15,7 @@ pub(super) struct Quiet;
 
 impl ClientContext for Quiet {
     fn error(&self, problem: KafkaError, reason: &str) {
-        match problem {
-            KafkaError::Global(RDKafkaErrorCode::PartitionEOF) => {}
-            problem => tracing::warn!(%problem, reason, "Kafka"),
-        }
+        tracing::warn!(%problem, reason, "Kafka");
     }
 }
 

@@ -109,7 +109,7 @@ impl Cursor {
 /// What a consumer gave.
 enum Event {
     Record(Record),
-    /// The end as of a moment ago; or a connection broke, and the library makes it again.
+    /// A connection broke; the library makes it again.
     Nothing,
     Failed(KafkaError),
 }
@@ -117,7 +117,6 @@ enum Event {
 async fn receive(consumer: &StreamConsumer<Quiet>, partition: u16) -> Event {
     match consumer.recv().await {
         Ok(message) => record_of(&message, partition),
-        Err(KafkaError::PartitionEOF(_)) => Event::Nothing,
         Err(problem) if error::may_pass(&problem) => {
             tracing::debug!(%problem, "reading from Kafka is interrupted");
             Event::Nothing

@@ -27,7 +27,14 @@ impl Client {
     /// What the library says; for kafka-rust also that this program was built without it.
     pub(super) async fn open(settings: &Settings, config: kafka::Config) -> Result<Self> {
         match settings.engine.kafka.client {
-            KafkaClient::Rdkafka => Ok(Self::Rdkafka(kafka::open(config).await?)),
+            KafkaClient::Rdkafka => {
+                let owned = &settings.engine.kafka.owned;
+                anyhow::ensure!(
+                    owned.is_empty(),
+                    "`engine.kafka.owned` is for kafka-rust: with rdkafka the brokers spread partitions"
+                );
+                Ok(Self::Rdkafka(kafka::open(config).await?))
+            }
             #[cfg(feature = "kafka-rust")]
             KafkaClient::KafkaRust => {
                 let owned = owned(&settings.engine.kafka.owned)?;
