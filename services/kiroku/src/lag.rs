@@ -67,3 +67,24 @@ async fn behind(log: &dyn Log, store: &dyn Store, topic: Topic, partition: u16) 
     };
     Ok(end.saturating_sub(next))
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use chassis::ports::log::Append;
+    use chassis::twins::{MemoryLog, MemoryStore};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn records_that_nobody_applies_are_counted_for_the_roles_of_this_process_alone() {
+        let (log, store) = (Arc::new(MemoryLog::default()), Arc::new(MemoryStore::new()));
+        for topic in [Topic::Access, Topic::Access, Topic::Person] {
+            log.append(Append { topic, shard: 0, value: Bytes::from_static(b"x") }).await.unwrap();
+        }
+        let settings = Settings { roles: vec![Role::Ledger], ..Settings::default() };
+        let lags = Lag::new(log, store, &settings).measure().await;
+        assert!(lags.iter().all(|(topic, ..)| *topic == "access"), "{lags:?}");
+        assert_eq!(lags.iter().map(|(.., records)| records).sum::<u64>(), 2, "{lags:?}");
+    }
+}
