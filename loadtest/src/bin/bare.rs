@@ -1,19 +1,20 @@
-//! The other side of the A/B: a bare actix-web endpoint that answers every request with the bytes of a file and the headers
-//! of a read. Nothing is checked, decided, logged or stored.
+//! The other side of the A/B: a bare actix-web endpoint that gives back recorded answers, heads and bodies, byte for byte.
+//! Nothing is checked, decided, logged or stored.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use clap::Parser;
+use loadtest::driver::recorded;
 
-/// Serves one body.
+/// Gives back recorded answers.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// File whose bytes are the answer's body.
+    /// File of answers that the load test recorded; any other path is answered with nothing.
     #[arg(long)]
-    body: PathBuf,
+    answers: PathBuf,
     #[arg(long)]
     listen: SocketAddr,
     #[arg(long, default_value_t = 2)]
@@ -23,12 +24,16 @@ struct Arguments {
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let body = web::Bytes::from(std::fs::read(&arguments.body)?);
+    // For the whole run of the process; not shared by counting, which would cost the workers a cache line.
+    let answers: &'static _ = Box::leak(Box::new(recorded::load(&arguments.answers)?));
     HttpServer::new(move || {
-        let body = body.clone();
-        App::new().default_service(web::to(move || {
-            let body = body.clone();
-            async move { HttpResponse::Ok().content_type("application/fhir+json; charset=utf-8").body(body) }
+        App::new().default_service(web::to(move |request: HttpRequest| async move {
+            let Some(answer) = answers.get(request.path()) else { return HttpResponse::Ok().finish() };
+            let mut response = HttpResponse::Ok();
+            for header in &answer.headers {
+                response.append_header(header.clone());
+            }
+            response.body(answer.body.clone())
         }))
     })
     .workers(arguments.workers)

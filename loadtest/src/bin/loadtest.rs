@@ -55,7 +55,7 @@ struct Arguments {
     /// A setting of the server: --server-set store.cache_bytes=268435456; may be repeated.
     #[arg(long = "server-set")]
     settings: Vec<String>,
-    /// Header cache of the cold searches, bytes; default: a quarter of 1,000 bytes for each resource.
+    /// Header cache of the cold searches and of the large set, bytes; default: a quarter of 1,000 bytes for each resource.
     #[arg(long)]
     cold_cache: Option<u64>,
     /// Synthea's archive; default: below `KIROKU_SHARED` or ../shared.

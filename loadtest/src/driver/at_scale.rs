@@ -39,7 +39,7 @@ pub(super) async fn run(run: &mut Run<'_>, world: &World) -> Result<()> {
     let server = options.serving(&options.set, &[]).start().await?;
     let reader = world.reader(&server).await?;
     if options.wants("read") {
-        let (read, _) = Read::verified(world, &server, &reader, options.sample).await?;
+        let read = Read::verified(world, &server, &reader, options.sample).await?;
         let target = Target { what: "read", server: &server, job: Arc::new(read), tokens: Some(reader.clone()) };
         measure(run, &target, &raw, READ).await?;
     }

@@ -38,6 +38,12 @@ pub struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
+    /// The lines of the head below the status, each with its line end.
+    pub fn header_lines(&self) -> &'a [u8] {
+        let lines = self.head.iter().position(|&byte| byte == b'\n').map_or(self.head.len(), |end| end + 1);
+        self.head[lines..].strip_suffix(b"\r\n").unwrap_or_default()
+    }
+
     /// The header's value; `name` in any case.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         header(self.head, name.as_bytes()).and_then(|value| std::str::from_utf8(value).ok())

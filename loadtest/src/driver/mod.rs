@@ -8,6 +8,8 @@ pub mod http;
 pub mod machine;
 pub mod measure;
 pub mod process;
+mod reads;
+pub mod recorded;
 pub mod report;
 pub mod scenario;
 pub mod suite;

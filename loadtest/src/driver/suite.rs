@@ -9,16 +9,14 @@ use anyhow::{Context as _, Result, ensure};
 use super::fill::fill;
 use super::machine::Machine;
 use super::measure::{Buckets, Row, Shape, Target};
-use super::process::{Server, bytes_held, free_address};
+use super::process::{Server, bytes_held};
 use super::report::{Figure, Report};
 use super::scenario::create::Create;
 use super::scenario::everything::Everything;
-use super::scenario::fixed::Fixed;
-use super::scenario::read::Read;
 use super::scenario::search::Search;
 use super::scenario::synthea;
 use super::world::{Program, Serving, World};
-use super::{at_scale, bounds, drive::Job, token::Tokens};
+use super::{at_scale, bounds, reads, token::Tokens};
 
 /// What to test, and on what.
 #[derive(Clone, Debug)]
@@ -37,7 +35,7 @@ pub struct Options {
     pub shape: Shape,
     /// Settings of the server, `key=value`.
     pub settings: Vec<String>,
-    /// Bytes of the header cache for the cold searches.
+    /// Bytes of the header cache when it shall be cold: for the second searches, and for all of the large set.
     pub cold_cache: u64,
     pub archive: Option<PathBuf>,
     /// Resources that are compared with what was sent before the reads.
@@ -57,6 +55,11 @@ impl Options {
 
     pub(super) fn data(&self, name: &str) -> PathBuf {
         self.work.join(name)
+    }
+
+    /// The setting with which the header cache holds a quarter of the set.
+    fn cold(&self) -> String {
+        format!("query.header_cache_bytes={}", self.cold_cache)
     }
 
     pub(super) fn serving(&self, name: &str, more: &[String]) -> Serving {
@@ -89,21 +92,25 @@ pub async fn run(options: &Options) -> Result<Report> {
         let figures = bounds::at_scale(&run.rows);
         return Ok(run.report(&world, machine, figures));
     }
-    let server = options.serving(&options.set, &[]).start().await?;
+    // The large set is the one that no cache holds: everything on it is cold.
+    let large = options.set == "large";
+    let settings = if large { vec![options.cold()] } else { Vec::new() };
+    let server = options.serving(&options.set, &settings).start().await?;
     let reader = world.reader(&server).await?;
     let before = Buckets::parse(&server.metrics().await?, "kiroku_decision_seconds");
     if options.wants("read") {
-        run.reads(&world, &server, &reader).await?;
+        reads::run(&mut run, &world, (&server, &reader)).await?;
     }
     if options.wants("search") {
-        run.searches(&world, (&server, &reader), "search warm").await?;
+        let what = if large { "search cold" } else { "search warm" };
+        run.searches(&world, (&server, &reader), what).await?;
     }
     if options.wants("everything") {
         run.everything(&world, &server, &reader).await?;
     }
     run.decisions("reading and searching", &server.metrics().await?, &before);
     server.stop()?;
-    if options.wants("search") {
+    if options.wants("search") && !large {
         run.cold(&world).await?;
     }
     if options.wants("start") {
@@ -164,37 +171,6 @@ impl Run<'_> {
         world.save(&data)?;
         server.stop()?;
         Ok(world)
-    }
-
-    async fn reads(&mut self, world: &World, server: &Server, reader: &Arc<Tokens>) -> Result<()> {
-        let shape = &self.options.shape;
-        let (read, typical) = Read::verified(world, server, reader, self.options.sample).await?;
-        let body = self.options.work.join("bare-body.json");
-        std::fs::write(&body, &typical)?;
-        let address = free_address()?;
-        let arguments: Vec<String> = ["--body", &body.display().to_string(), "--listen", &address.to_string()]
-            .iter()
-            .map(|&argument| argument.to_owned())
-            .collect();
-        let log = self.options.work.join("bare.log");
-        let patience = Duration::from_secs(10);
-        let bare = Server::start((&self.options.bare, &arguments), (address, "/"), &log, patience).await?;
-        let fixed: Arc<dyn Job> = Arc::new(Fixed::new(&typical));
-        // With a token of the same length, so that the heads of the requests are alike.
-        let target = Target { what: "bare endpoint", server: &bare, job: fixed, tokens: Some(reader.clone()) };
-        let mut base = target.saturate(shape).await?;
-        base.push(target.pace(shape, 1_000.0).await?);
-        bare.stop()?;
-        let target = Target { what: "read", server, job: Arc::new(read), tokens: Some(reader.clone()) };
-        let mut rows = target.saturate(shape).await?;
-        for (row, bare) in rows.iter_mut().zip(&base) {
-            row.share_of_bare = Some(row.rate_per_s / bare.rate_per_s);
-        }
-        let saturation = rows.iter().map(|row| row.rate_per_s).fold(0.0, f64::max);
-        rows.push(target.pace(shape, saturation * 0.7).await?);
-        rows.push(target.pace(shape, 1_000.0).await?);
-        self.rows.extend(base.into_iter().chain(rows));
-        Ok(())
     }
 
     async fn searches(&mut self, world: &World, (server, reader): (&Server, &Arc<Tokens>), what: &str) -> Result<()> {
@@ -268,7 +244,7 @@ impl Run<'_> {
 
     /// Searches right after a start, with a header cache that holds a part of the set.
     async fn cold(&mut self, world: &World) -> Result<()> {
-        let cache = format!("query.header_cache_bytes={}", self.options.cold_cache);
+        let cache = self.options.cold();
         let server = self.options.serving(&self.options.set, std::slice::from_ref(&cache)).start().await?;
         let reader = world.reader(&server).await?;
         self.searches(world, (&server, &reader), "search cold").await?;

@@ -3,7 +3,6 @@
 
 pub mod create;
 pub mod everything;
-pub mod fixed;
 pub mod read;
 pub mod search;
 pub mod synthea;

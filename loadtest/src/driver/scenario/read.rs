@@ -1,14 +1,23 @@
 //! One resource by id, random among the set.
 
-use anyhow::{Result, ensure};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::super::drive::Job;
+use anyhow::{Context as _, Result, anyhow, ensure};
+
+use super::super::drive::{Job, Load, drive};
 use super::super::http::{Answer, Connection, write_request};
 use super::super::process::Server;
+use super::super::recorded::Recorder;
 use super::super::token::Tokens;
 use super::super::world::{Item, World};
 use super::{ask, check_released, same_content};
 use crate::population::Dice;
+
+/// Two million answers take some two minutes.
+const RECORDING_MAX: Duration = Duration::from_secs(1_800);
 
 /// Reads of the items of a world.
 pub struct Read {
@@ -18,13 +27,13 @@ pub struct Read {
 }
 
 impl Read {
-    /// Compares about `sample` items in full, evenly spread over the set. Gives also one answer, for the bare endpoint.
-    pub async fn verified(world: &World, server: &Server, tokens: &Tokens, sample: usize) -> Result<(Self, Vec<u8>)> {
+    /// Compares about `sample` items in full, evenly spread over the set.
+    pub async fn verified(world: &World, server: &Server, tokens: &Tokens, sample: usize) -> Result<Self> {
         let items = world.items();
         let mut known = vec![0; items.len()];
         let mut connection = Connection::open(server.address).await?;
         let step = (items.len() / sample.max(1)).max(1);
-        let (mut typical, mut person) = (Vec::new(), (usize::MAX, world.person(0)));
+        let mut person = (usize::MAX, world.person(0));
         for at in (0..items.len()).step_by(step) {
             let item = items[at];
             if person.0 != item.person {
@@ -35,12 +44,40 @@ impl Read {
             ensure!(read["id"] == item.id.to_string().as_str(), "another resource was read than was asked for");
             ensure!(same_content(&sent, &read), "`{}` is not read as it was sent", item.resource_type);
             known[at] = crc32c::crc32c(&bytes);
-            // About 2 kB: what the figures of the design were taken with.
-            if typical.is_empty() || bytes.len().abs_diff(2_000) < typical.len().abs_diff(2_000) {
-                typical = bytes;
-            }
         }
-        Ok((Self { items, known }, typical))
+        Ok(Self { items, known })
+    }
+
+    /// Asks for every item once and keeps the answers in `file`, for the bare endpoint.
+    pub fn record(self: &Arc<Self>, server: &Server, tokens: &Arc<Tokens>, file: &Path) -> Result<()> {
+        let (limit, recorder) = (self.items.len() as u64, Mutex::new(Recorder::create(file)?));
+        let job = Arc::new(Recording { read: self.clone(), next: AtomicU64::new(0), recorder });
+        let load = Load { connections: 64, threads: 2, rate: None, lasting: RECORDING_MAX, limit, seed: 0 };
+        let measured = drive(server.address, job.clone(), Some(tokens.clone()), load)?;
+        ensure!(measured.answers == limit && measured.wrong == 0, "not every item was recorded: {:?}", measured.faults);
+        let job = Arc::into_inner(job).context("the job has ended")?;
+        job.recorder.into_inner().map_err(|_| anyhow!("a recording thread panicked"))?.finish()
+    }
+}
+
+/// Every item once, in order.
+struct Recording {
+    read: Arc<Read>,
+    next: AtomicU64,
+    recorder: Mutex<Recorder>,
+}
+
+impl Job for Recording {
+    fn write(&self, token: &str, _: &mut Dice, out: &mut Vec<u8>) -> u64 {
+        let at = self.next.fetch_add(1, Ordering::Relaxed);
+        write_request(out, ("GET", &path(&self.read.items[at as usize])), token, "", b"");
+        at
+    }
+
+    fn check(&self, ticket: u64, answer: &Answer<'_>) -> Result<(), String> {
+        self.read.check(ticket, answer)?;
+        let mut recorder = self.recorder.lock().map_err(|_| "another thread panicked".to_owned())?;
+        recorder.add(&path(&self.read.items[ticket as usize]), answer).map_err(|error| error.to_string())
     }
 }
 

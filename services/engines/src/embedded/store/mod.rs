@@ -2,11 +2,11 @@
 
 mod generations;
 mod growing;
-mod hot;
 mod key;
 mod marks;
 mod memtables;
 mod once;
+mod recent;
 mod spaces;
 mod syncer;
 mod workers;
@@ -22,10 +22,10 @@ use fjall::{Database, OwnedWriteBatch, PersistMode};
 use parking_lot::Mutex;
 
 pub use self::generations::EmbeddedGenerations;
-use self::hot::Hot;
 use self::key::{behind, prefix, row_key, split};
 pub use self::marks::{Marks, StreamMarks, position_hash};
 pub(crate) use self::once::Once;
+use self::recent::Recent;
 use self::spaces::{Space, Spaces, Touched};
 use self::syncer::Syncer;
 
@@ -53,7 +53,7 @@ pub(crate) fn engine_error(error: &fjall::Error) -> StoreError {
 /// Settings of the tables.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreConfig {
-    /// Bytes of blocks kept in memory.
+    /// Bytes kept in memory of what was read: one half the engine's blocks, one half single rows.
     pub cache_bytes: u64,
     /// Bytes of newest rows in memory before they are written out, for each of the keyspaces.
     pub memtable_bytes: u64,
@@ -88,8 +88,7 @@ pub struct EmbeddedStore {
     db: Database,
     spaces: Spaces,
     applied: Mutex<Applied>,
-    /// Rows of [`Table::State`].
-    hot: Hot,
+    recent: Recent,
     once: Arc<Once>,
 }
 
@@ -100,7 +99,8 @@ struct Pending {
     touched: Touched,
     marks: Marks,
     positions: HashMap<Vec<u8>, u64>,
-    hot: Vec<(Vec<u8>, Bytes)>,
+    /// Rows of tables that [`Recent`] keeps.
+    kept: Vec<(Table, Vec<u8>, Bytes)>,
 }
 
 impl Pending {
@@ -116,7 +116,7 @@ impl EmbeddedStore {
     pub(crate) fn open(folder: &Path, config: StoreConfig, once: Arc<Once>) -> Result<Self, StoreError> {
         let open = || -> fjall::Result<_> {
             let db = Database::builder(folder)
-                .cache_size(config.cache_bytes)
+                .cache_size(config.cache_bytes / 2)
                 .max_journaling_size(256 * 1024 * 1024)
                 .manual_journal_persist(true)
                 .worker_threads(2)
@@ -127,8 +127,9 @@ impl EmbeddedStore {
         let (db, spaces) = open().map_err(|e| engine_error(&e))?;
         let marks = Marks::load(&spaces)?;
         let syncer = Syncer::start(folder, &spaces).map_err(|e| StoreError::Io(e.to_string()))?;
+        let recent = Recent::new(config.cache_bytes / 2);
         let applied = Applied { newer: HashMap::new(), older: HashMap::new(), marks };
-        Ok(Self { syncer, db, spaces, applied: Mutex::new(applied), hot: Hot::default(), once })
+        Ok(Self { syncer, db, spaces, applied: Mutex::new(applied), recent, once })
     }
 
     /// Counts and sums of all that was applied (see [`Marks`]).
@@ -137,8 +138,8 @@ impl EmbeddedStore {
     }
 
     fn pending(&self, marks: Marks) -> Pending {
-        let (positions, hot) = Default::default();
-        Pending { batch: self.db.batch(), bytes: 0, touched: Touched::ROWS, marks, positions, hot }
+        let (positions, kept) = Default::default();
+        Pending { batch: self.db.batch(), bytes: 0, touched: Touched::ROWS, marks, positions, kept }
     }
 
     /// `space`: where the position lies, beside the rows of its batch.
@@ -171,7 +172,7 @@ impl EmbeddedStore {
         })?;
         applied.marks = marks;
         pending.positions.into_iter().for_each(|(key, position)| applied.remember(key, position));
-        pending.hot.into_iter().for_each(|(key, row)| self.hot.put(key, row));
+        pending.kept.into_iter().for_each(|(table, key, row)| self.recent.written(table, key, row));
         self.syncer.touch();
         Ok(())
     }
@@ -229,8 +230,8 @@ impl Store for EmbeddedStore {
             for row in one.rows {
                 pending.bytes += row.value.len() + row.key.len() + row.partition.len();
                 let key = row_key(row.table as u8, &row.partition, &row.key);
-                if row.table == Table::State {
-                    pending.hot.push((key.clone(), row.value.clone()));
+                if Recent::keeps(row.table) {
+                    pending.kept.push((row.table, key.clone(), row.value.clone()));
                 }
                 pending.insert(&self.spaces, Space::of(row.table), key, &row.value);
             }
@@ -252,19 +253,7 @@ impl Store for EmbeddedStore {
     async fn get(&self, table: Table, partition: &[u8], key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let key = row_key(table as u8, partition, key);
         let find = || Ok(self.spaces.of(table).get(&key).map_err(|e| engine_error(&e))?.map(to_bytes));
-        if table != Table::State {
-            return find();
-        }
-        if let Some(row) = self.hot.get(&key) {
-            return Ok(Some(row));
-        }
-        // Held, so that nobody writes another row between the look and the keeping.
-        let _applied = self.applied.lock();
-        let found = find()?;
-        if let Some(row) = &found {
-            self.hot.put(key, row.clone());
-        }
-        Ok(found)
+        if Recent::keeps(table) { self.recent.get_or_find(&key, find) } else { find() }
     }
 
     async fn range(
@@ -339,7 +328,7 @@ impl Store for EmbeddedStore {
                 return Ok(());
             }
             self.write(&mut applied, pending)?;
-            self.hot.clear();
+            self.recent.clear();
         }
     }
 }
