@@ -14,6 +14,7 @@ use super::scenario::read::Read;
 use super::suite::Run;
 use super::world::World;
 
+const SCENARIOS: [&str; 3] = ["read", "create", "rebuild"];
 /// What the rows of the engines alone are called.
 const READ: &str = "engines alone, read";
 const SUBMISSION: &str = "engines alone, submission";
@@ -33,8 +34,20 @@ struct Raw {
 /// The engines alone, then reads and creates.
 pub(super) async fn run(run: &mut Run<'_>, world: &World) -> Result<()> {
     let options = run.options;
-    let other = options.only.iter().find(|name| !["read", "create"].contains(&name.as_str()));
-    ensure!(other.is_none(), "on brokers and a database the scenarios are read, create");
+    let other = options.only.iter().find(|name| !SCENARIOS.contains(&name.as_str()));
+    ensure!(other.is_none(), "on brokers and a database the scenarios are {}", SCENARIOS.join(", "));
+    if options.wants("read") || options.wants("create") {
+        requests(run, world).await?;
+    }
+    if options.wants("rebuild") {
+        rebuild(run)?;
+    }
+    Ok(())
+}
+
+/// Reads and creates, each held against the engines.
+async fn requests(run: &mut Run<'_>, world: &World) -> Result<()> {
+    let options = run.options;
     let raw = raw(run)?;
     let server = options.serving(&options.set, &[]).start().await?;
     let reader = world.reader(&server).await?;
@@ -54,6 +67,24 @@ pub(super) async fn run(run: &mut Run<'_>, world: &World) -> Result<()> {
     }
     run.rows.extend(raw);
     server.stop()
+}
+
+/// The tables again from the log, as an operator would make them: a command of its own, of everything that was put in and read.
+fn rebuild(run: &mut Run<'_>) -> Result<()> {
+    let options = run.options;
+    let report = options.program.rebuild(&options.data(&options.set))?;
+    let rows = |table: &str| report["new_rows"][table].as_u64().with_context(|| format!("no count of `{table}`"));
+    let part = |name: &str| report["seconds"][name].as_f64().with_context(|| format!("no seconds of `{name}`"));
+    let [make, tables, lists, count] = [part("make")?, part("tables")?, part("lists")?, part("count")?];
+    let (versions, seconds) = (rows("header")? + rows("version")?, make + tables + lists + count);
+    run.facts.rebuild_per_s = Some(versions as f64 / seconds);
+    run.notes.push(format!(
+        "Rebuild: {versions} resources of {} submissions and {} accesses in {seconds:.1} s: {make:.1} to make the tables, \
+         {tables:.1} to fill them, {lists:.1} for the lists, {count:.1} to count the rows of old and new tables and to switch.",
+        rows("submission")?,
+        rows("access")?,
+    ));
+    Ok(())
 }
 
 /// Closed loops, held against the engines' rates.

@@ -11,6 +11,8 @@ pub struct Facts {
     pub disk_kib: Option<f64>,
     /// Resources, seconds until ready, MB at rest.
     pub start: Option<(usize, f64, f64)>,
+    /// Resources per second of a rebuild.
+    pub rebuild_per_s: Option<f64>,
 }
 
 /// Start time and memory are bounded for a million resources.
@@ -53,7 +55,7 @@ pub fn figures(rows: &[Row], facts: &Facts) -> Vec<Figure> {
 }
 
 /// Every figure of the issue "A country's size" that this test measures.
-pub fn at_scale(rows: &[Row]) -> Vec<Figure> {
+pub fn at_scale(rows: &[Row], facts: &Facts) -> Vec<Figure> {
     let closed = |what: &str| rows.iter().find(|r| r.what == what && r.connections == 64 && r.wrong == 0);
     let (create, read) = (closed("create"), closed("read"));
     let share = |row: Option<&Row>| row.and_then(|row| row.share_of_bare).map(|share| share * 100.0);
@@ -64,6 +66,7 @@ pub fn at_scale(rows: &[Row]) -> Vec<Figure> {
         least("reads with decision and durable entry, 64 clients", ("/s", 1_500.0), None, read.map(|r| r.rate_per_s)),
         most("reads, 64 clients: p99", ("ms", 100.0), read.map(|r| r.p99_ms)),
         least("their share of the engines alone", ("%", 60.0), None, share(read)),
+        least("rebuild", ("resources/s", 5_000.0), None, facts.rebuild_per_s),
     ]
 }
 

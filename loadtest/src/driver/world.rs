@@ -222,7 +222,8 @@ impl Program {
         let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
         fs::write(name_file(data), format!("load_{moment}"))?;
         self.run(data, &["topics"])?;
-        self.run(data, &["schema"])
+        self.run(data, &["schema"])?;
+        Ok(())
     }
 
     /// Arguments that every command takes, behind its own: of settings on both sides of a command's name only the last ones count.
@@ -239,12 +240,18 @@ impl Program {
         Ok(arguments)
     }
 
-    fn run(&self, data: &Path, command: &[&str]) -> Result<()> {
+    /// What `kiroku rebuild --json` reports of tables that nobody serves now.
+    pub(super) fn rebuild(&self, data: &Path) -> Result<Value> {
+        Ok(serde_json::from_slice(&self.run(data, &["rebuild", "--json"])?)?)
+    }
+
+    /// Runs a command; what it printed.
+    fn run(&self, data: &Path, command: &[&str]) -> Result<Vec<u8>> {
         let ran = Command::new(&self.kiroku).args(command).args(self.arguments(data)?).output();
         let ran = ran.with_context(|| format!("cannot run `{}`", self.kiroku.display()))?;
         let said = String::from_utf8_lossy(&ran.stderr);
         ensure!(ran.status.success(), "`kiroku {}` failed: {said}", command.join(" "));
-        Ok(())
+        Ok(ran.stdout)
     }
 }
 

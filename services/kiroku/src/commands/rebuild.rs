@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use chassis::clock::SystemClock;
@@ -45,8 +46,31 @@ pub struct Report {
     pub new_rows: BTreeMap<&'static str, u64>,
     /// Persons whose keys were destroyed so far; `None` where the engine does not count them.
     pub erasures: Option<u64>,
+    pub seconds: Seconds,
     /// False where the old tables are left until the next rebuild, for processes that still read them.
     pub old_removed: bool,
+}
+
+/// How long each part of a rebuild took.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Seconds {
+    /// Making the empty tables; removing what an interrupted command left behind.
+    pub make: f64,
+    /// Tables of persons, commons and identities.
+    pub tables: f64,
+    /// Access lists.
+    pub lists: f64,
+    /// Counting the rows of both generations, and the switch.
+    pub count: f64,
+}
+
+/// Seconds since the last call.
+struct Watch(Instant);
+
+impl Watch {
+    fn lap(&mut self) -> f64 {
+        std::mem::replace(&mut self.0, Instant::now()).elapsed().as_secs_f64()
+    }
 }
 
 /// Runs the command.
@@ -68,11 +92,19 @@ fn tell(report: &Report) {
             None => print(&format!("{table:<14} {rows:>10} rows")),
         }
     }
-    let Report { records, new_generation, old_generation, .. } = report;
+    let Report { records, new_generation, old_generation, seconds, .. } = report;
     let old = match report.old_removed {
         true => "was removed",
         false => "stays until the next rebuild: restart the processes, they say so until then (`/health/ready`)",
     };
+    print(&format!(
+        "{:.1} s: {:.1} to make the tables, {:.1} to fill them, {:.1} for the access lists, {:.1} to count rows and switch",
+        seconds.make + seconds.tables + seconds.lists + seconds.count,
+        seconds.make,
+        seconds.tables,
+        seconds.lists,
+        seconds.count
+    ));
     print(&format!(
         "generation {new_generation} was built from {records} records and serves; generation {old_generation} {old}"
     ));
@@ -90,16 +122,20 @@ pub async fn rebuild(settings: &Settings, force: bool, quiet: bool) -> Result<Re
 }
 
 async fn rebuild_in(engine: &Engine, settings: &Settings, force: bool, quiet: bool) -> Result<Report> {
+    let mut watch = Watch(Instant::now());
     remove_leftovers(engine).await?;
     let old_generation = engine.generations.live();
     let new_generation = old_generation + 1;
     let new = engine.generations.open(new_generation).await?;
-    let records = fill(engine, settings, new.clone(), quiet).await?;
-    let new_rows = count_rows(&*new).await.context("counting the new tables")?;
-    let old_rows = match engine.generations.open(old_generation).await {
-        Ok(old) => count_rows(&*old).await.ok(),
-        Err(_) => None,
+    let make = watch.lap();
+    let filled = fill(engine, settings, new.clone(), quiet).await?;
+    watch.lap();
+    let old_rows = async {
+        let old = engine.generations.open(old_generation).await.ok()?;
+        count_rows(&*old).await.ok()
     };
+    let (new_rows, old_rows) = tokio::join!(count_rows(&*new), old_rows);
+    let new_rows = new_rows.context("counting the new tables")?;
     let erasures = engine.as_embedded().map(|embedded| embedded.embedded_keys().counts().1);
     drop(new);
     if let Some(fewer) =
@@ -116,7 +152,9 @@ async fn rebuild_in(engine: &Engine, settings: &Settings, force: bool, quiet: bo
     if old_removed {
         engine.generations.remove(old_generation).await.context("the new tables serve; removing the old ones")?;
     }
-    Ok(Report { old_generation, new_generation, records, old_rows, new_rows, erasures, old_removed })
+    let seconds = Seconds { make, tables: filled.tables, lists: filled.lists, count: watch.lap() };
+    let records = filled.records;
+    Ok(Report { old_generation, new_generation, records, old_rows, new_rows, erasures, seconds, old_removed })
 }
 
 fn fewer(old: &BTreeMap<&'static str, u64>, new: &BTreeMap<&'static str, u64>) -> Option<&'static str> {
@@ -134,19 +172,28 @@ pub(super) async fn remove_leftovers(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// Fills empty tables from the whole log. Returns the number of records read.
-pub(super) async fn fill(engine: &Engine, settings: &Settings, store: Arc<dyn Store>, quiet: bool) -> Result<u64> {
+/// What [`fill`] read, and the seconds that it took.
+pub(super) struct Filled {
+    pub(super) records: u64,
+    tables: f64,
+    lists: f64,
+}
+
+/// Fills empty tables from the whole log.
+pub(super) async fn fill(engine: &Engine, settings: &Settings, store: Arc<dyn Store>, quiet: bool) -> Result<Filled> {
+    let mut watch = Watch(Instant::now());
     let deps = projector_deps(engine, settings, store.clone())?;
     let total = records_of(&*engine.log, &[Topic::Identity, Topic::Commons, Topic::Person]).await?;
     let bar = Bar::new("building tables", total, quiet);
     let records = projector::replay(&deps, store.clone(), &mut |read| bar.set(read)).await?;
     bar.done();
+    let tables = watch.lap();
     let bar = Bar::new("building access lists", records_of(&*engine.log, &[Topic::Access]).await?, quiet);
     let lists = ledger::ListDeps { log: engine.log.clone(), keys: engine.keys.clone() };
     let entries = ledger::replay_lists(&lists, store.clone(), &mut |read| bar.set(read)).await?;
     bar.done();
     store.sync().await?;
-    Ok(records + entries)
+    Ok(Filled { records: records + entries, tables, lists: watch.lap() })
 }
 
 pub(super) fn projector_deps(engine: &Engine, settings: &Settings, store: Arc<dyn Store>) -> Result<projector::Deps> {

@@ -7,6 +7,7 @@
 
 mod generations;
 mod once;
+mod parts;
 mod place;
 mod read;
 mod table;
