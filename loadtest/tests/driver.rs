@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use loadtest::driver::drive::{Job, Load, drive};
-use loadtest::driver::http::{Answer, write_request};
+use loadtest::driver::http::{Answer, Connection, write_request};
+use loadtest::driver::recorded::{self, Recorder};
 use loadtest::population::Dice;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -43,7 +44,7 @@ fn serve(delay: fn(u64) -> Duration, body: fn(u64) -> &'static str) -> Result<So
                         tokio::time::sleep(delay(n)).await;
                         let body = body(n);
                         // In two writes, so that an answer may arrive in pieces.
-                        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", body.len());
+                        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nETag: W/\"1\"\r\n", body.len());
                         let sent = stream.write_all(head.as_bytes()).await.and(stream.flush().await);
                         if sent.is_err() || stream.write_all(format!("\r\n{body}").as_bytes()).await.is_err() {
                             return;
@@ -67,6 +68,32 @@ fn every_wrong_answer_is_counted_and_said() -> Result<()> {
     let measured = drive(address, Arc::new(Plain), None, load(1, None, Duration::from_secs(30), 100))?;
     assert_eq!((measured.answers, measured.wrong), (100, 10));
     assert_eq!(measured.faults.first().map(String::as_str), Some("not ok"));
+    Ok(())
+}
+
+#[test]
+fn a_recorded_answer_is_kept_whole_but_for_the_header_lines_that_every_server_writes_itself() -> Result<()> {
+    let address = serve(|_| Duration::ZERO, |n| if n == 0 { "first" } else { "" })?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("answers");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut connection = Connection::open(address).await?;
+        let mut recorder = Recorder::create(&file)?;
+        for path in ["/a", "/b"] {
+            let mut request = Vec::new();
+            write_request(&mut request, ("GET", path), "", "", b"");
+            recorder.add(path, &connection.send(&request).await?)?;
+        }
+        recorder.finish()
+    })?;
+    let answers = recorded::load(&file)?;
+    assert_eq!(answers.len(), 2);
+    assert_eq!((&answers["/a"].body[..], &answers["/b"].body[..]), (&b"first"[..], &b""[..]));
+    let headers: Vec<_> = answers["/a"].headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    assert_eq!(headers, [("etag", &b"W/\"1\""[..])]);
+    std::fs::write(&file, &std::fs::read(&file)?[..20])?;
+    assert!(recorded::load(&file).is_err(), "a file that was cut is no file of answers");
     Ok(())
 }
 
