@@ -21,13 +21,12 @@ use chassis::ports::log::{Append, Log};
 use chassis::ports::store::{Batch, Row, Store, Table};
 use engines::{cql, kafka};
 use hdrhistogram::Histogram;
+use loadtest::driver::world::PARTITIONS;
 use schemas::Pid;
 use schemas::vocab::Topic;
 use tokio::sync::{Mutex, oneshot};
 
-/// Persons, and partitions of the topics.
 const PERSONS: usize = 500;
-const PARTITIONS: u16 = 8;
 /// Sealed bytes of a small Observation: submission, outcome, entry; header, body, state.
 const SUBMISSION: usize = 1_100;
 const OUTCOME: usize = 260;

@@ -67,6 +67,13 @@ async fn how_far_the_tables_are_behind_the_log_shows_for_each_partition_and_fall
     let metrics = Line::new(&harness.api.url).get("", "/metrics").await?.text;
     assert!(metrics.contains("kiroku_lag_records{partition=\"0\",topic=\"person\"}"), "{metrics}");
     assert!(metrics.contains("kiroku_queue_depth{queue=\"verdicts\"}"), "{metrics}");
+    // Of the whole process: other tests have submissions of their own, and each of those ends too.
+    let line = Line::new(&harness.api.url);
+    until("no submission waits for its verdict", async || {
+        let metrics = line.get("", "/metrics").await?.text;
+        Ok(metrics.lines().any(|line| line == "kiroku_queue_depth{queue=\"verdicts\"} 0").then_some(()))
+    })
+    .await?;
     harness.node.stop().await
 }
 

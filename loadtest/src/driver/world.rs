@@ -202,7 +202,7 @@ fn client(key: &ClientKey, jwks: String, (rights, responsible): (&[&str], &str))
 }
 
 /// Of each topic that is divided by person, at the brokers.
-const PARTITIONS: usize = 8;
+pub const PARTITIONS: u16 = 8;
 
 /// The program under test, and the brokers and database that it works on instead of files.
 #[derive(Clone, Debug)]
