@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use minicbor::{Decode, Encode};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{self, CParameter};
 
 /// The bytes do not read as the type they should hold: damage, or a writer newer than this reader.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +94,17 @@ pub fn compress(plain: &[u8]) -> Vec<u8> {
 /// Undoes [`compress`]; `limit` is the largest length it may unpack to.
 pub fn decompress(packed: &[u8], limit: usize) -> std::io::Result<Vec<u8>> {
     CONTEXTS.with_borrow_mut(|contexts| match packed.split_first() {
-        Some((&PLAIN_ZSTD, rest)) => contexts.unpack.decompress(rest, limit),
-        Some((&WITH_DICTIONARY, rest)) => contexts.unpack_small.decompress(rest, limit),
+        Some((&PLAIN_ZSTD, rest)) => contexts.unpack.decompress(rest, length(rest, limit)),
+        Some((&WITH_DICTIONARY, rest)) => contexts.unpack_small.decompress(rest, length(rest, limit)),
         _ => Err(std::io::Error::other("unknown compression")),
     })
+}
+
+/// Memory to unpack into: what the frame says of its length, and at most `limit`. Limits are far above what is usual, and memory
+/// of 64 MiB for a header of 500 bytes is not free even where it is never touched.
+fn length(frame: &[u8], limit: usize) -> usize {
+    let said = zstd_safe::get_frame_content_size(frame).ok().flatten();
+    said.and_then(|length| usize::try_from(length).ok()).map_or(limit, |length| length.min(limit))
 }
 
 #[cfg(test)]
