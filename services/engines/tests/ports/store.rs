@@ -358,18 +358,23 @@ async fn tables_laid_out_by_an_older_release_are_refused_with_the_way_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_state_row_that_is_read_while_it_is_written_never_goes_back_and_is_the_newest_once_applied() {
+async fn a_row_that_is_read_while_it_is_written_never_goes_back_and_is_the_newest_once_applied() {
+    for table in [Table::State, Table::Header, Table::Body] {
+        rows_never_go_back(table).await;
+    }
+}
+
+async fn rows_never_go_back(table: Table) {
     const LAST: u64 = 2_000;
     let folder = tempfile::tempdir().unwrap();
     let engine = open(&engine_config(folder.path())).unwrap();
     let store = engine.generations.open(engine.generations.live()).await.unwrap();
-    let read = |store: Arc<dyn Store>| async move {
-        let row = store.get(Table::State, b"p1", b"").await.unwrap();
+    let read = move |store: Arc<dyn Store>| async move {
+        let row = store.get(table, b"p1", b"").await.unwrap();
         row.map_or(0, |row| u64::from_be_bytes(row[..8].try_into().unwrap()))
     };
-    let reader = tokio::spawn({
-        let store = store.clone();
-        async move {
+    let reader = |store: Arc<dyn Store>| {
+        tokio::spawn(async move {
             let mut seen = 0;
             while seen < LAST {
                 let now = read(store.clone()).await;
@@ -377,14 +382,17 @@ async fn a_state_row_that_is_read_while_it_is_written_never_goes_back_and_is_the
                 seen = now;
                 tokio::task::yield_now().await;
             }
-        }
-    });
+        })
+    };
+    let readers = [reader(store.clone()), reader(store.clone())];
     for position in 1..=LAST {
         let value = [&position.to_be_bytes()[..], &[7; 500]].concat();
-        store.apply(vec![batch(b"p1", position, vec![row(Table::State, b"p1", b"", &value)])]).await.unwrap();
+        store.apply(vec![batch(b"p1", position, vec![row(table, b"p1", b"", &value)])]).await.unwrap();
         assert_eq!(read(store.clone()).await, position);
     }
-    reader.await.unwrap();
-    store.drop_partition(Table::State, b"p1").await.unwrap();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    store.drop_partition(table, b"p1").await.unwrap();
     assert_eq!(read(store.clone()).await, 0, "what was dropped is not kept beside the engine");
 }

@@ -1,11 +1,9 @@
 //! Rows that were read lately, kept beside the engine, which would look through its memory, filters and blocks for each.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use chassis::ports::store::{StoreError, Table};
 use quick_cache::Weighter;
-use quick_cache::sync::{Cache, GuardResult};
+use quick_cache::sync::Cache;
 
 /// Of one row beside its bytes, about.
 const ROW_BYTES: u64 = 128;
@@ -37,22 +35,17 @@ impl Recent {
         matches!(table, Table::State | Table::Header | Table::Body)
     }
 
-    /// The row, kept or found; of two that look for one row at the same time, only the first keeps it.
+    /// The row, kept or found. Of several that look for one row at the same time the first asks the engine and the others wait:
+    /// whoever read a new row never reads the older one afterwards, which the first may have found before.
     pub(crate) fn get_or_find(
         &self,
         key: &[u8],
-        find: impl Fn() -> Result<Option<Bytes>, StoreError>,
+        find: impl FnOnce() -> Result<Option<Bytes>, StoreError>,
     ) -> Result<Option<Bytes>, StoreError> {
-        match self.0.get_value_or_guard(key, Some(Duration::ZERO)) {
-            GuardResult::Value(row) => Ok(Some(row)),
-            GuardResult::Timeout => find(),
-            GuardResult::Guard(place) => {
-                let found = find()?;
-                if let Some(row) = &found {
-                    let _not_kept = place.insert(row.clone());
-                }
-                Ok(found)
-            }
+        match self.0.get_or_insert_with(key, || find().map_err(Some)?.ok_or(None)) {
+            Ok(row) => Ok(Some(row)),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
         }
     }
 
@@ -105,10 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn two_that_look_at_the_same_time_do_not_wait_for_each_other() {
+    fn of_two_that_look_at_the_same_time_one_asks_and_both_see_the_same_row() {
         let recent = Recent::new(1 << 20);
-        let find = || recent.get_or_find(KEY, || Ok(Some(OLD)));
-        assert_eq!(recent.get_or_find(KEY, find).unwrap(), Some(OLD));
+        std::thread::scope(|scope| {
+            let mut other = None;
+            let find = || {
+                other = Some(scope.spawn(|| recent.get_or_find(KEY, || Ok(Some(NEW))).unwrap()));
+                Ok(Some(OLD))
+            };
+            assert_eq!(recent.get_or_find(KEY, find).unwrap(), Some(OLD));
+            assert_eq!(other.unwrap().join().unwrap(), Some(OLD));
+        });
     }
 
     #[test]
