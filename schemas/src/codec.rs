@@ -118,6 +118,7 @@ mod tests {
                 br#"{"status":"final","code":{"coding":[{"system":""#.iter().copied().cycle().take(length).collect();
             let packed = compress(&plain);
             assert_eq!(decompress(&packed, length).unwrap(), plain, "length {length}");
+            assert_eq!(decompress(&packed, usize::MAX / 2).unwrap(), plain, "no memory is taken for the limit");
             assert!(length == 0 || decompress(&packed, length - 1).is_err());
         }
         assert!(decompress(&[], 10).is_err() && decompress(&[9, 1, 2], 10).is_err());

@@ -16,7 +16,7 @@ use loadtest::driver::world::Program;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Scenarios: all, or any of read, search, everything, create, start, synthea.
+    /// Scenarios: all, or any of read, search, everything, create, start, synthea; with --engines of read, create, rebuild.
     #[arg(default_value = "all")]
     scenarios: Vec<String>,
     /// A smoke run: 20 persons, 2,000 resources, two seconds a run, set `quick`.

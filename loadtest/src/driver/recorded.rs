@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Read, Write as _};
 use std::path::Path;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -49,24 +49,23 @@ pub struct Recorded {
 
 /// Reads the answers of a file, by path.
 pub fn load(file: &Path) -> Result<HashMap<Box<str>, Recorded>> {
-    let bytes = std::fs::read(file).with_context(|| format!("`{}`", file.display()))?;
-    let mut rest = bytes.as_slice();
+    let mut rest = BufReader::new(File::open(file).with_context(|| format!("`{}`", file.display()))?);
     let mut all = HashMap::new();
-    while !rest.is_empty() {
+    while !rest.fill_buf()?.is_empty() {
         let [path, lines, body] = [part(&mut rest)?, part(&mut rest)?, part(&mut rest)?];
-        let headers = std::str::from_utf8(lines)?.lines().filter_map(|line| line.split_once(':'));
+        let headers = std::str::from_utf8(&lines)?.lines().filter_map(|line| line.split_once(':'));
         let headers = headers.filter(|(name, _)| !OWN.iter().any(|own| name.eq_ignore_ascii_case(own)));
         let headers =
             headers.map(|(name, value)| Ok((name.parse()?, value.trim().parse()?))).collect::<Result<Box<[_]>>>()?;
-        all.insert(std::str::from_utf8(path)?.into(), Recorded { headers, body: Bytes::copy_from_slice(body) });
+        all.insert(String::from_utf8(path)?.into(), Recorded { headers, body: body.into() });
     }
     Ok(all)
 }
 
-fn part<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8]> {
-    let (length, after) = rest.split_first_chunk::<4>().context("the file ends within an answer")?;
-    let length = usize::try_from(u32::from_le_bytes(*length))?;
-    let (part, after) = after.split_at_checked(length).context("the file ends within an answer")?;
-    *rest = after;
+fn part(rest: &mut impl Read) -> Result<Vec<u8>> {
+    let mut length = [0; 4];
+    rest.read_exact(&mut length)?;
+    let mut part = vec![0; usize::try_from(u32::from_le_bytes(length))?];
+    rest.read_exact(&mut part)?;
     Ok(part)
 }

@@ -80,19 +80,20 @@ pub(super) struct Run<'a> {
 
 /// Runs everything that the options want.
 pub async fn run(options: &Options) -> Result<Report> {
+    let at_scale = options.program.engines.is_some();
+    let scenarios: &[&str] = if at_scale { &at_scale::SCENARIOS } else { &ALL };
+    let unknown = options.only.iter().find(|name| !scenarios.contains(&name.as_str()));
+    ensure!(unknown.is_none(), "scenarios are {}", scenarios.join(", "));
     std::fs::create_dir_all(&options.work)?;
     let machine = Machine::look(&options.work)?;
     let (rows, notes, facts, decided) = Default::default();
     let mut run = Run { options, rows, notes, facts, decided };
-    if options.program.engines.is_some() {
-        let world = run.filled().await?;
+    let world = run.filled().await?;
+    if at_scale {
         at_scale::run(&mut run, &world).await?;
         let figures = bounds::at_scale(&run.rows, &run.facts);
         return Ok(run.report(&world, machine, figures));
     }
-    let unknown = options.only.iter().find(|name| !ALL.contains(&name.as_str()));
-    ensure!(unknown.is_none(), "scenarios are {}", ALL.join(", "));
-    let world = run.filled().await?;
     // The large set is the one that no cache holds: everything on it is cold.
     let large = options.set == "large";
     let settings = if large { vec![options.cold()] } else { Vec::new() };

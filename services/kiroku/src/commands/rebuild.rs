@@ -52,15 +52,15 @@ pub struct Report {
 }
 
 /// How long each part of a rebuild took.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Seconds {
-    /// Making the empty tables; removing what an interrupted command left behind.
+    /// Removing the generations that do not serve, making the empty tables.
     pub make: f64,
     /// Tables of persons, commons and identities.
     pub tables: f64,
     /// Access lists.
     pub lists: f64,
-    /// Counting the rows of both generations, and the switch.
+    /// Counting the rows of both generations, the switch, and removing the old one where nobody else reads it.
     pub count: f64,
 }
 

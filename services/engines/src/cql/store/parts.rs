@@ -52,6 +52,7 @@ pub(super) struct Parts {
     /// Of the home, to be seen when all else is: state, verdicts, position.
     last: Vec<Cell>,
     checkpoints: Checkpoints,
+    /// Of all rows but the positions.
     pub(super) bytes: usize,
 }
 
