@@ -93,7 +93,8 @@ impl Edge {
         })?;
         let record = envelope::seal_submission(&key, bucket, &submission, self.deps.verdicts.address());
         let verdict = self.deps.verdicts.wait_for(submission.id, Some((record.value.clone(), opened)));
-        self.deps.log.append(record).await.map_err(|e| Refusal::unavailable(&e, 5))?;
+        // Durable with its outcome, in one commit; whoever is told of less than an outcome waits for it by itself.
+        self.deps.log.append_early(record).await.map_err(|e| Refusal::unavailable(&e, 5))?;
         match tokio::time::timeout(self.deps.verdict_timeout, verdict).await {
             // Somebody else's, who used the same key at the same time for another request.
             Ok(Ok(Verdict::Outcome(outcome))) if outcome.request_hash != submission.request_hash => Err(key_reused()),
@@ -104,6 +105,7 @@ impl Edge {
             }
             Ok(Ok(Verdict::KeyReused)) => Err(key_reused()),
             Ok(Ok(Verdict::Identity(_) | Verdict::IdentityRefused(_)) | Err(_)) | Err(_) => {
+                self.deps.log.settle().await.map_err(|e| Refusal::unavailable(&e, 5))?;
                 Ok(Submitted::Later(submission.id))
             }
         }

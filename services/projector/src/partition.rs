@@ -68,6 +68,9 @@ impl Partition {
                 Err(ProjectorError::Log(LogError::Closed)) => return,
                 Err(error) if error.may_pass() => {
                     tracing::warn!(topic = %self.topic, partition = self.partition, %error, "projection starts again");
+                    if matches!(error, ProjectorError::Log(LogError::NotWritable(_))) {
+                        self.deps.verdicts.give_up();
+                    }
                     tokio::time::sleep(RETRY).await;
                     while let Err(error) = self.start_again().await {
                         tracing::warn!(topic = %self.topic, partition = self.partition, %error, "no checkpoint can be read");

@@ -52,7 +52,7 @@ pub enum LogError {
 
 /// The durable log.
 ///
-/// Contract (tests/ports): an append that returned Ok survives power loss; offsets are dense per partition; records of one call
+/// Contract (tests/ports): an append that returned Ok, unless it was an early one, survives power loss; offsets are dense per partition; records of one call
 /// lie in its order; a failed append is not acknowledged and may or may not be found later; reading at or behind the end
 /// returns an empty list; nothing is promised across partitions.
 #[async_trait]
@@ -64,19 +64,30 @@ pub trait Log: Send + Sync {
     async fn append_all(&self, records: Vec<Append>) -> Result<Vec<Appended>, LogError>;
 
     /// Records from `offset` on, at most `max` (and at most about 8 MiB, but at least one if there is one).
-    /// Only durable records are seen.
+    /// Only durable records are seen, and early ones of this process.
     async fn read(&self, topic: Topic, partition: u16, offset: u64, max: usize) -> Result<Vec<Record>, LogError>;
 
-    /// First offset not yet durable in the partition.
+    /// First offset that [`Log::read`] does not show in the partition.
     async fn end(&self, topic: Topic, partition: u16) -> Result<u64, LogError>;
 
-    /// Returns once the partition holds a durable record at `offset` (at once if it does already); `Closed` when the log closes.
+    /// Returns once the partition shows a record at `offset` (at once if it does already); `Closed` when the log closes.
     async fn wait_for(&self, topic: Topic, partition: u16, offset: u64) -> Result<(), LogError>;
 
     /// Appends one record.
     async fn append(&self, record: Append) -> Result<Appended, LogError> {
         let all = self.append_all(vec![record]).await?;
         Ok(all[0])
+    }
+
+    /// Appends one record that readers in this process may see before it is durable. It becomes durable at the latest with the next
+    /// append that returns Ok after it was seen, or with [`Log::settle`]; nobody outside may learn of it earlier.
+    async fn append_early(&self, record: Append) -> Result<(), LogError> {
+        self.append(record).await.map(drop)
+    }
+
+    /// Makes durable what this process appended early.
+    async fn settle(&self) -> Result<(), LogError> {
+        Ok(())
     }
 
     /// The partition of `shard` in `topic`.

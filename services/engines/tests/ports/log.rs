@@ -134,10 +134,21 @@ async fn random_appends_and_reads_agree_with_a_model(log: &dyn Log, seed: u64, s
     }
 }
 
+async fn an_early_record_is_seen_soon_and_settles(log: &dyn Log) {
+    let next = log.end(Topic::Verdict, 0).await.unwrap();
+    log.append_early(record(Topic::Verdict, 0, b"early")).await.unwrap();
+    log.wait_for(Topic::Verdict, 0, next).await.unwrap();
+    assert_eq!(log.read(Topic::Verdict, 0, next, 1).await.unwrap()[0].value, "early");
+    log.settle().await.unwrap();
+    let behind = log.append(record(Topic::Verdict, 0, b"behind it")).await.unwrap();
+    assert_eq!(behind.offset, next + 1);
+}
+
 pub(crate) async fn contract(log: Arc<dyn Log>) {
     offsets_are_dense_and_records_read_back(&*log).await;
     reading_at_or_behind_the_end_is_empty_and_unknown_partitions_are_errors(&*log).await;
     a_waiter_wakes_when_its_record_is_durable(Arc::clone(&log)).await;
+    an_early_record_is_seen_soon_and_settles(&*log).await;
     many_callers_at_once_get_places_of_their_own(Arc::clone(&log)).await;
     a_record_above_the_limit_is_refused_and_one_at_the_limit_taken(&*log).await;
     random_appends_and_reads_agree_with_a_model(&*log, 7, 300).await;

@@ -4,6 +4,7 @@
 #[cfg(feature = "distributed")]
 mod cql;
 mod damage;
+mod early;
 mod faults;
 mod harness;
 #[cfg(feature = "distributed")]

@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use chassis::ports::log::Append;
 use minicbor::{Decode, Encode};
+use schemas::ids::partition_of;
 use schemas::vocab::Topic;
 
 use super::frame::{Chain, first_chain};
@@ -100,6 +102,12 @@ impl Identity {
         let count = *self.partitions.get(usize::from(topic))?;
         let before: usize = self.partitions[..usize::from(topic)].iter().map(|n| usize::from(*n)).sum();
         (partition < count).then_some(before + usize::from(partition))
+    }
+
+    /// Slot and partition of a record to append. INVARIANT: its shard was checked.
+    pub(crate) fn slot_of(&self, record: &Append) -> (usize, u16) {
+        let partition = partition_of(record.shard, self.partitions[record.topic as usize]);
+        (self.slot(record.topic as u8, partition).expect("shards were checked"), partition)
     }
 
     /// Topic and partition of a slot.

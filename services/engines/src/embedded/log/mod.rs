@@ -6,6 +6,7 @@
 mod files;
 mod frame;
 mod keeper;
+mod queue;
 mod reader;
 mod recover;
 mod scan;
@@ -127,17 +128,24 @@ impl EmbeddedLog {
     }
 
     async fn commit(&self, records: Vec<Append>, times: Option<Vec<i64>>) -> Result<Vec<Appended>, LogError> {
-        for record in &records {
-            let size = record.value.len();
-            if size > frame::MAX_RECORD {
-                return Err(LogError::TooLarge { size, limit: frame::MAX_RECORD });
-            }
-            let partition = schemas::ids::partition_of(record.shard, self.partitions(record.topic));
-            self.slot(record.topic, partition)?;
-        }
+        records.iter().try_for_each(|record| self.check(record))?;
         if records.is_empty() {
             return Ok(Vec::new());
         }
+        self.wait_for_commit(records, times).await
+    }
+
+    /// Whether `record` fits and has a place.
+    fn check(&self, record: &Append) -> Result<(), LogError> {
+        let size = record.value.len();
+        if size > frame::MAX_RECORD {
+            return Err(LogError::TooLarge { size, limit: frame::MAX_RECORD });
+        }
+        let partition = schemas::ids::partition_of(record.shard, self.partitions(record.topic));
+        self.slot(record.topic, partition).map(drop)
+    }
+
+    async fn wait_for_commit(&self, records: Vec<Append>, times: Option<Vec<i64>>) -> Result<Vec<Appended>, LogError> {
         let (waiting, must_lead) = self.shared.enqueue(records, times)?;
         match Handle::try_current() {
             // A thread that serves requests commits between them, so that many share a commit.
@@ -176,12 +184,23 @@ impl Log for EmbeddedLog {
         self.commit(records, None).await
     }
 
+    async fn append_early(&self, record: Append) -> Result<(), LogError> {
+        self.check(&record)?;
+        match self.shared.append_early(record)? {
+            Ok(()) => Ok(()),
+            Err(too_many_wait) => self.commit(vec![too_many_wait], None).await.map(drop),
+        }
+    }
+
+    async fn settle(&self) -> Result<(), LogError> {
+        self.wait_for_commit(Vec::new(), None).await.map(drop)
+    }
+
     async fn read(&self, topic: Topic, partition: u16, offset: u64, max: usize) -> Result<Vec<Record>, LogError> {
         let slot = self.slot(topic, partition)?;
         let wanted = {
             let view = self.shared.view.read();
-            let end = view.end(slot);
-            if offset >= end || max == 0 {
+            if offset >= view.end(slot) || max == 0 {
                 return Ok(Vec::new());
             }
             if let Some(records) = view.read_tail(slot, offset, max, MAX_READ_BYTES) {
@@ -192,7 +211,7 @@ impl Log for EmbeddedLog {
                 topic,
                 partition,
                 offset,
-                end,
+                end: view.written(slot),
                 max,
                 marks: view.marks_from(slot, offset, max.min(1024) + 1),
                 last_segment: view.head.segment,

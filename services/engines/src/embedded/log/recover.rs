@@ -55,6 +55,7 @@ pub(crate) fn recover(
         before = Before::behind(&index);
     }
     check_marker_end(end.as_ref(), &view.head)?;
+    view.time = before.time;
     let writer = Writer {
         active,
         commit: before.commit,

@@ -31,7 +31,7 @@ impl EmbeddedLog {
         let (head, ends) = {
             let _no_commit = shared.writer.lock();
             let view = shared.view.read();
-            (view.head, view.ends())
+            (view.head, view.all_written())
         };
         let mut before = Before::first(&shared.identity);
         let (mut records, mut bytes) = (0, 0);

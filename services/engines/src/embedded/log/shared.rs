@@ -1,75 +1,22 @@
 //! The log's queue and its leader: whoever finds no commit running starts one for all that wait.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use chassis::clock::Clock;
-use chassis::ports::log::{Append, Appended, LogError};
+use chassis::ports::log::{Append, LogError, Record};
 use chassis::telemetry::metrics;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
 
 use super::files::{EndMarker, Identity};
 use super::keeper::Work;
+use super::queue::{Answer, Group, Queue, Taken};
 use super::view::View;
 use super::writer::{Around, Done, Failed, Writer};
 use crate::embedded::disk::Disk;
-
-/// Values of one commit, about: keeps the wait of the first caller short.
-const MAX_COMMIT_BYTES: usize = 8 * 1024 * 1024;
-
-/// The appends of one caller.
-struct Group {
-    records: Vec<Append>,
-    /// Of records that another log has stamped: a time for each.
-    times: Option<Vec<i64>>,
-    done: oneshot::Sender<Answer>,
-}
-
-impl Group {
-    fn stamped(&self) -> impl Iterator<Item = (&Append, Option<i64>)> + Clone {
-        let time = |n: usize| self.times.as_ref().and_then(|times| times.get(n).copied());
-        self.records.iter().enumerate().map(move |(n, record)| (record, time(n)))
-    }
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Group>,
-    /// Somebody will commit for those who wait.
-    leading: bool,
-    /// A commit runs. INVARIANT: when it ends and others wait for whom nobody leads, it goes on with them.
-    committing: bool,
-    closed: bool,
-    /// Why nothing is acknowledged any more.
-    poison: Option<String>,
-}
-
-impl Queue {
-    /// Begins a commit for some of those who wait; `None` if nobody does, or a commit runs.
-    fn begin(&mut self) -> Option<Vec<Group>> {
-        if self.committing || self.waiting.is_empty() {
-            return None;
-        }
-        self.committing = true;
-        Some(self.take())
-    }
-
-    fn take(&mut self) -> Vec<Group> {
-        let (mut groups, mut bytes) = (Vec::new(), 0);
-        while let Some(group) = self.waiting.front() {
-            bytes += group.records.iter().map(|r| r.value.len()).sum::<usize>();
-            if !groups.is_empty() && bytes > MAX_COMMIT_BYTES {
-                break;
-            }
-            groups.extend(self.waiting.pop_front());
-        }
-        groups
-    }
-}
 
 /// All that the callers of the log share.
 pub(crate) struct Shared {
@@ -81,7 +28,7 @@ pub(crate) struct Shared {
     queue: Mutex<Queue>,
     pub(crate) writer: Mutex<Writer>,
     pub(crate) view: RwLock<View>,
-    /// First offset not yet durable, by slot.
+    /// First offset that readers do not see, by slot.
     ends: Vec<watch::Sender<u64>>,
     pub(crate) marker: EndMarker,
     /// The end marker holds what is not yet synced.
@@ -101,7 +48,7 @@ pub(crate) struct Parts {
 
 impl Shared {
     pub(crate) fn new(parts: Parts, writer: Writer, view: View) -> Self {
-        let ends = view.ends().into_iter().map(|end| watch::channel(end).0).collect();
+        let ends = view.all_written().into_iter().map(|end| watch::channel(end).0).collect();
         Self {
             folder: parts.folder,
             identity: parts.identity,
@@ -123,59 +70,98 @@ impl Shared {
     pub(crate) fn enqueue(&self, records: Vec<Append>, times: Option<Vec<i64>>) -> Result<(Waiting, bool), LogError> {
         let (done, wait) = oneshot::channel();
         let mut queue = self.queue.lock();
-        if queue.closed {
-            return Err(LogError::Closed);
-        }
-        if let Some(why) = &queue.poison {
-            return Err(LogError::NotWritable(why.clone()));
-        }
+        queue.writable()?;
         queue.waiting.push_back(Group { records, times, done });
         Ok((wait, !std::mem::replace(&mut queue.leading, true)))
     }
 
+    /// Shows a record to readers, now or when the commit that runs has ended; the next commit writes it. Gives it back where it has
+    /// to be appended in the other way.
+    pub(crate) fn append_early(&self, record: Append) -> Result<Result<(), Append>, LogError> {
+        let mut queue = self.queue.lock();
+        queue.writable()?;
+        let taken = queue.take_early(record);
+        if !queue.committing {
+            self.show_early(&mut queue);
+        }
+        Ok(taken)
+    }
+
+    /// Gives early records the offsets and times under which the next commit writes them. Call while no commit runs.
+    fn show_early(&self, queue: &mut Queue) {
+        if queue.arriving.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let mut touched = Touched::default();
+        {
+            let mut view = self.view.write();
+            for append in std::mem::take(&mut queue.arriving) {
+                let (slot, partition) = self.identity.slot_of(&append);
+                let (offset, time) = (view.end(slot), view.time.max(now));
+                view.show(slot, Record { partition, offset, time, value: append.value.clone() });
+                touched.note(slot, offset + 1);
+                queue.early.push((append, time));
+            }
+        }
+        self.wake(touched);
+    }
+
+    fn wake(&self, touched: Touched) {
+        for (slot, end) in touched.0 {
+            self.ends[slot].send_replace(end);
+        }
+    }
+
     /// Commits for some of those who wait. False, and no longer leading, when nobody does or a commit runs.
     pub(crate) fn commit_waiting(&self) -> bool {
-        let groups = {
+        let taken = {
             let mut queue = self.queue.lock();
-            let groups = queue.begin();
-            queue.leading &= groups.is_some();
-            groups
+            let taken = queue.begin();
+            queue.leading &= taken.is_some();
+            taken
         };
-        groups.map(|groups| self.commit_all(groups)).is_some()
+        taken.map(|taken| self.commit_all(taken)).is_some()
     }
 
     /// Commits at once, on the caller's thread, unless a commit runs: then that one goes on with the caller. `must_lead`: as
     /// [`Shared::enqueue`] said.
     pub(crate) fn commit_now(&self, must_lead: bool) {
-        let groups = {
+        let taken = {
             let mut queue = self.queue.lock();
             queue.leading &= !must_lead;
             queue.begin()
         };
-        if let Some(groups) = groups {
-            self.commit_all(groups);
+        if let Some(taken) = taken {
+            self.commit_all(taken);
         }
     }
 
-    fn commit_all(&self, mut groups: Vec<Group>) {
+    fn commit_all(&self, mut taken: Taken) {
         let _poisoned_by_a_panic = Committing(self);
         loop {
-            let answers = self.commit(groups);
+            let answers = self.commit(taken);
             let next = {
                 let mut queue = self.queue.lock();
+                self.show_early(&mut queue);
                 queue.committing = !queue.leading && !queue.waiting.is_empty();
                 queue.committing.then(|| queue.take())
             };
             // A caller that went away has no use for the answer.
             answers.into_iter().for_each(|(done, answer)| drop(done.send(answer)));
             match next {
-                Some(next) => groups = next,
+                Some(next) => taken = next,
                 None => break,
             }
         }
     }
 
-    fn commit(&self, groups: Vec<Group>) -> Vec<(oneshot::Sender<Answer>, Answer)> {
+    fn commit(&self, Taken { early, groups }: Taken) -> Vec<(oneshot::Sender<Answer>, Answer)> {
+        let records = early.len() + groups.iter().map(|g| g.records.len()).sum::<usize>();
+        if records == 0 {
+            // Whoever wanted early records to be durable came behind the commit that wrote them.
+            return groups.into_iter().map(|g| (g.done, Ok(Vec::new()))).collect();
+        }
         let around = Around {
             folder: &self.folder,
             identity: &self.identity,
@@ -185,11 +171,12 @@ impl Shared {
         };
         // Held until the records are visible, so that a copy of the log never sees a commit half taken in.
         let mut writer = self.writer.lock();
-        let (records, started) = (groups.iter().map(|g| g.records.len()).sum(), std::time::Instant::now());
-        match writer.commit(&around, groups.iter().flat_map(Group::stamped)) {
+        let started = std::time::Instant::now();
+        let shown = early.iter().map(|(record, time)| (record, Some(*time)));
+        match writer.commit(&around, shown.chain(groups.iter().flat_map(Group::stamped))) {
             Ok(done) => {
                 metrics::log_commit(records, started.elapsed().as_secs_f64());
-                let mut from = 0;
+                let mut from = early.len();
                 let answer = |g: Group| {
                     let appended = done.appended(from, g.records.len());
                     from += g.records.len();
@@ -202,7 +189,10 @@ impl Shared {
             Err(failed) => {
                 drop(writer);
                 let why = match failed {
-                    Failed::Before(why) => why,
+                    Failed::Before(why) => {
+                        self.queue.lock().put_back(early);
+                        why
+                    }
                     Failed::Poison(why) => {
                         tracing::error!(
                             error = why,
@@ -223,7 +213,7 @@ impl Shared {
         if let Err(e) = self.marker.write(&done.head) {
             tracing::warn!(error = %e, "the end marker of the log cannot be written");
         }
-        let mut touched: Vec<(usize, u64)> = Vec::new();
+        let mut touched = Touched::default();
         let mut work = (!self.unsettled.swap(true, Ordering::SeqCst)).then_some(Work::Settle);
         {
             let mut view = self.view.write();
@@ -233,17 +223,16 @@ impl Shared {
                 work = Some(Work::Close(Box::new(index)));
             }
             for (slot, record, position) in done.records {
-                match touched.iter_mut().find(|t| t.0 == slot) {
-                    Some(t) => t.1 = record.offset + 1,
-                    None => touched.push((slot, record.offset + 1)),
+                let offset = record.offset;
+                if offset == view.end(slot) {
+                    touched.note(slot, offset + 1);
+                    view.show(slot, record);
                 }
-                view.push(slot, record, done.head.segment, position);
+                view.place(slot, offset, done.head.segment, position);
             }
             view.head = done.head;
         }
-        for (slot, end) in touched {
-            self.ends[slot].send_replace(end);
-        }
+        self.wake(touched);
         if let Some(work) = work
             && let Some(keeper) = &*self.keeper.lock()
         {
@@ -288,11 +277,19 @@ impl Shared {
 
     /// Is the log able to take appends?
     pub(crate) fn writable(&self) -> Result<(), LogError> {
-        let queue = self.queue.lock();
-        match &queue.poison {
-            _ if queue.closed => Err(LogError::Closed),
-            Some(why) => Err(LogError::NotWritable(why.clone())),
-            None => Ok(()),
+        self.queue.lock().writable()
+    }
+}
+
+/// Partitions that grew, by slot, and their new ends.
+#[derive(Default)]
+struct Touched(Vec<(usize, u64)>);
+
+impl Touched {
+    fn note(&mut self, slot: usize, end: u64) {
+        match self.0.iter_mut().find(|t| t.0 == slot) {
+            Some(t) => t.1 = end,
+            None => self.0.push((slot, end)),
         }
     }
 }
@@ -330,4 +327,3 @@ impl Drop for Leading {
 
 /// The answer to come.
 pub(crate) type Waiting = oneshot::Receiver<Answer>;
-type Answer = Result<Vec<Appended>, LogError>;

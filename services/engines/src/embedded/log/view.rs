@@ -1,4 +1,4 @@
-//! What readers see: durable records only. An index over the segments and the newest records in memory.
+//! What readers see: durable records, and early ones that the next commit writes. An index over the segments and the newest records in memory.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,7 +9,10 @@ use super::files::{Head, PartIndex, SegmentIndex};
 /// One partition.
 #[derive(Default)]
 struct Part {
+    /// Behind the last record that readers see.
     end: u64,
+    /// Behind the last one that is durable.
+    written: u64,
     /// (offset, segment, position), ascending.
     marks: Vec<(u64, u32, u32)>,
     tail: VecDeque<Record>,
@@ -22,6 +25,10 @@ pub(crate) struct View {
     order: VecDeque<u32>,
     tail_bytes: usize,
     tail_limit: usize,
+    /// Newest records that are shown and not yet durable. INVARIANT: all of them are in a tail.
+    unwritten: usize,
+    /// Time of the newest record.
+    pub(crate) time: i64,
     pub(crate) head: Head,
     /// Bytes of the segments before the active one.
     pub(crate) lengths: BTreeMap<u32, u64>,
@@ -33,38 +40,54 @@ const RECORD_COST: usize = 96;
 impl View {
     pub(crate) fn new(slots: usize, tail_limit: usize, head: Head) -> Self {
         let parts = (0..slots).map(|_| Part::default()).collect();
-        Self { parts, order: VecDeque::new(), tail_bytes: 0, tail_limit, head, lengths: BTreeMap::new() }
+        let (order, lengths) = (VecDeque::new(), BTreeMap::new());
+        Self { parts, order, tail_bytes: 0, tail_limit, unwritten: 0, time: 0, head, lengths }
     }
 
     pub(crate) fn end(&self, slot: usize) -> u64 {
         self.parts[slot].end
     }
 
-    pub(crate) fn ends(&self) -> Vec<u64> {
-        self.parts.iter().map(|p| p.end).collect()
+    /// First offset that no disk holds.
+    pub(crate) fn written(&self, slot: usize) -> u64 {
+        self.parts[slot].written
+    }
+
+    /// [`View::written`] of every slot.
+    pub(crate) fn all_written(&self) -> Vec<u64> {
+        self.parts.iter().map(|p| p.written).collect()
     }
 
     /// Takes in a segment found at start.
     pub(crate) fn add_segment(&mut self, index: &SegmentIndex) {
         for (part, found) in self.parts.iter_mut().zip(&index.parts) {
-            part.end = found.end;
+            (part.end, part.written) = (found.end, found.end);
             part.marks.extend(found.marks.iter().map(|(offset, position)| (*offset, index.number, *position)));
         }
         self.lengths.insert(index.number, index.length);
     }
 
-    /// Takes in one durable record.
-    pub(crate) fn push(&mut self, slot: usize, record: Record, segment: u32, position: u32) {
+    /// Shows the next record of its partition to readers.
+    pub(crate) fn show(&mut self, slot: usize, record: Record) {
         let part = &mut self.parts[slot];
-        let last = part.marks.last().filter(|m| m.1 == segment).map(|m| (m.0, m.2));
-        if super::scan::is_mark_due(last.as_ref(), record.offset, u64::from(position)) {
-            part.marks.push((record.offset, segment, position));
-        }
         part.end = record.offset + 1;
+        self.time = self.time.max(record.time);
+        self.unwritten += 1;
         self.tail_bytes += record.value.len() + RECORD_COST;
         self.order.push_back(u32::try_from(slot).unwrap_or(u32::MAX));
         part.tail.push_back(record);
-        while self.tail_bytes > self.tail_limit {
+    }
+
+    /// A record that is shown has become durable, at `position` of `segment`. In the order of showing.
+    pub(crate) fn place(&mut self, slot: usize, offset: u64, segment: u32, position: u32) {
+        let part = &mut self.parts[slot];
+        let last = part.marks.last().filter(|m| m.1 == segment).map(|m| (m.0, m.2));
+        if super::scan::is_mark_due(last.as_ref(), offset, u64::from(position)) {
+            part.marks.push((offset, segment, position));
+        }
+        part.written = offset + 1;
+        self.unwritten -= 1;
+        while self.tail_bytes > self.tail_limit && self.order.len() > self.unwritten {
             let Some(oldest) = self.order.pop_front() else { break };
             if let Some(gone) = self.parts[oldest as usize].tail.pop_front() {
                 self.tail_bytes -= gone.value.len() + RECORD_COST;

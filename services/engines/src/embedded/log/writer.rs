@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use chassis::clock::Clock;
 use chassis::ports::log::{Append, Appended, Record};
-use schemas::ids::partition_of;
 
 use super::files::{Head, Identity, SegmentIndex, segment_path, spare_path};
 use super::frame::{self, COMMIT_FRAME, Chain, HEAD_FRAME, HEADER};
@@ -95,9 +94,7 @@ impl Writer {
         let records_from = self.buffer.len();
         for (append, stamped) in appends {
             time = stamped.unwrap_or(now).max(time);
-            let partitions = around.identity.partitions[append.topic as usize];
-            let partition = partition_of(append.shard, partitions);
-            let slot = around.identity.slot(append.topic as u8, partition).expect("shards were checked");
+            let (slot, partition) = around.identity.slot_of(append);
             let position = u32::try_from(active.position + self.buffer.len() as u64)
                 .map_err(|_| Failed::Before("the segment would be too long".to_owned()))?;
             let offset = next[slot];
