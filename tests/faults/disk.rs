@@ -3,8 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
+use chassis::config::Role;
+use chassis::ports::log::Log;
 use engines::embedded::disk::FaultyDisk;
+use engines::embedded::log::{EmbeddedLog, LogConfig};
 use reqwest::Method;
+use schemas::vocab::Topic;
 use serde_json::json;
 use tests::wire::{Ask, Line};
 use tests::{Citizen, Harness};
@@ -76,4 +80,50 @@ async fn a_short_write_acknowledges_nothing_and_releases_nothing() -> Result<()>
 #[tokio::test]
 async fn a_failed_fsync_acknowledges_nothing_and_releases_nothing() -> Result<()> {
     survives("fsync", |disk| disk.sync_fails.store(true, Ordering::SeqCst)).await
+}
+
+/// Records of all persons in a copy of the log's files as they are now: what a power loss would leave.
+async fn records_on_disk(harness: &Harness) -> Result<u64> {
+    let copy = tempfile::tempdir()?;
+    for file in std::fs::read_dir(harness.node.settings.data.join("log"))? {
+        let file = file?;
+        std::fs::copy(file.path(), copy.path().join(file.file_name()))?;
+    }
+    let log = EmbeddedLog::open(LogConfig::new(copy.path()))?;
+    let mut all = 0;
+    for partition in 0..log.partitions(Topic::Person) {
+        all += log.end(Topic::Person, partition).await?;
+    }
+    Ok(all)
+}
+
+#[tokio::test]
+async fn what_is_taken_without_a_verdict_is_on_disk_when_its_client_is_told_and_is_decided_later() -> Result<()> {
+    let harness = Harness::start().await?;
+    let citizen = harness.bear(1).await?;
+    let without_projector = |settings: &mut chassis::config::Settings| {
+        settings.roles = vec![Role::Edge, Role::Query, Role::Ledger];
+        settings.verdict_timeout_ms = 50;
+    };
+    let harness = harness.restart_as(without_projector, |_| {}).await?;
+    let before = records_on_disk(&harness).await?;
+    let system = harness.token(&harness.hospital, &harness.hospital.records()).await?;
+    let ask = Ask::with_body(Method::POST, "/fhir/Observation", observation(&citizen, "decided later"));
+    let ask = ask.header("idempotency-key", "later");
+    let taken = Line::new(&harness.api.url).ask(&system, &ask).await?;
+    assert_eq!(taken.status, 202, "{}", taken.text);
+    assert_eq!(records_on_disk(&harness).await?, before + 1);
+
+    let harness = harness.restart_as(|settings| settings.roles = Vec::new(), |_| {}).await?;
+    let system = harness.token(&harness.hospital, &harness.hospital.records()).await?;
+    let (line, until) = (Line::new(&harness.api.url), std::time::Instant::now() + std::time::Duration::from_secs(20));
+    let told = loop {
+        let told = line.get(&system, taken.header("content-location")).await?;
+        if told.status == 200 || std::time::Instant::now() > until {
+            break told;
+        }
+    };
+    assert_eq!(told.json()["status"], "accepted", "{}", told.text);
+    assert_eq!(total(&harness, &citizen).await?, 1);
+    harness.node.stop().await
 }

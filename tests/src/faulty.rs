@@ -29,8 +29,18 @@ impl Harness {
     }
 
     /// Stops the node and starts another on the same folder.
-    pub async fn restart(mut self, change: impl FnOnce(&mut Config)) -> Result<Self> {
-        let settings = Settings { data: self.node.settings.data.clone(), ..self.node.settings.clone() };
+    pub async fn restart(self, change: impl FnOnce(&mut Config)) -> Result<Self> {
+        self.restart_as(|_| {}, change).await
+    }
+
+    /// [`Harness::restart`] with other settings.
+    pub async fn restart_as(
+        mut self,
+        change_settings: impl FnOnce(&mut Settings),
+        change: impl FnOnce(&mut Config),
+    ) -> Result<Self> {
+        let mut settings = self.node.settings.clone();
+        change_settings(&mut settings);
         let mut config = embedded_config(&settings);
         change(&mut config);
         // A node on a failed disk cannot close in order; it must start again all the same.
