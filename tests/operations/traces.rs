@@ -137,11 +137,11 @@ async fn a_request_is_one_trace_and_no_span_tells_of_a_person() -> Result<()> {
     Ok(())
 }
 
-/// What roles do for a request, by what was answered: a write is decided at the door and again at log time, a reading is
-/// released with its entry.
+/// What roles do for a request, by what was answered: a write is decided at the door and again at log time, where its entry is
+/// made too; a reading is released with its entry.
 fn parts_of(answer: &Wire) -> &'static [&'static str] {
     match (answer.status, answer.text.contains("\"entries\"")) {
-        (201, _) => &["decide", "submit", "project", "ledger.append"],
+        (201, _) => &["decide", "submit", "project", "ledger.seal"],
         (200, true) => &["list", "ledger.append"],
         (200, false) => &["release", "ledger.append"],
         _ => &[],

@@ -12,13 +12,15 @@ use openssl::sha::Sha256;
 use schemas::access::{Access, AccessList, AccessRecord, Commitment, ReceiptBytes};
 use schemas::codec;
 use schemas::header::ItemVersion;
+use schemas::submission::Outcome;
 use schemas::vocab::Topic;
 use schemas::{Pid, ids};
+use tokio::sync::oneshot;
 
 use crate::clock::year_of;
 use crate::crypto;
 use crate::ports::keys::{Keys, KeysError, PlatformKey, Secret};
-use crate::ports::log::{Append, Log, LogError};
+use crate::ports::log::{Append, Appended, Log, LogError};
 use crate::telemetry::metrics;
 
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,56 @@ pub enum LedgerError {
 pub struct Wanted {
     pub access: Access,
     pub closed: Vec<ItemVersion>,
+}
+
+/// An entry as it goes to the log. Not durable yet, so there is no receipt yet.
+pub struct SealedEntry {
+    wanted: Wanted,
+    record: Append,
+    commitment: Commitment,
+    mac_key: Arc<Secret>,
+}
+
+/// The entry of a write, which is made when the outcome is known and becomes durable with it. Its receipt goes to who waits for it.
+pub struct PendingEntry {
+    pub access: Box<dyn FnOnce(&Outcome) -> Access + Send + Sync>,
+    pub ledger: Arc<dyn Ledger>,
+    pub receipt: oneshot::Sender<Receipt>,
+}
+
+impl PendingEntry {
+    /// The entry of `outcome`, and who waits for its receipt; `None` where there is no key for it: then its writer appends one and is told why that fails.
+    #[tracing::instrument(name = "ledger.seal", level = "debug", skip_all)]
+    pub async fn seal(self, outcome: &Outcome) -> Option<(SealedEntry, oneshot::Sender<Receipt>)> {
+        let wanted = Wanted { access: (self.access)(outcome), closed: Vec::new() };
+        Some((self.ledger.seal(wanted).await.ok()?, self.receipt))
+    }
+}
+
+/// Appends `records` and entries in one call, and gives the places of the records and the receipts of the entries.
+pub async fn append_with(
+    log: &dyn Log,
+    records: Vec<Append>,
+    entries: Vec<SealedEntry>,
+) -> Result<(Vec<Appended>, Vec<Receipt>), LogError> {
+    let (places, durable) = commit(log, records, entries).await?;
+    Ok((places, durable.iter().map(|(entry, time)| entry.receipt(*time)).collect()))
+}
+
+/// Appends all; the entries come back, each with its time in the log.
+async fn commit(
+    log: &dyn Log,
+    mut records: Vec<Append>,
+    entries: Vec<SealedEntry>,
+) -> Result<(Vec<Appended>, Vec<(SealedEntry, i64)>), LogError> {
+    let count = records.len();
+    records.extend(entries.iter().map(|entry| entry.record.clone()));
+    let started = std::time::Instant::now();
+    let mut places = log.append_all(records).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    entries.iter().for_each(|entry| metrics::ledger_append(entry.wanted.access.kind.as_str(), seconds));
+    let times = places.split_off(count).into_iter().map(|place| place.time);
+    Ok((places, entries.into_iter().zip(times).collect()))
 }
 
 /// Proof that an access is durable. No public constructor.
@@ -77,6 +129,9 @@ pub trait Ledger: Send + Sync {
     /// Commits all entries (one wait), then gives receipt and row keys of each, in order. On an error nothing may be released.
     async fn append_all(&self, wanted: Vec<Wanted>) -> Result<Vec<(Receipt, RowKeys)>, LedgerError>;
 
+    /// An entry that opens nothing, for [`append_with`].
+    async fn seal(&self, wanted: Wanted) -> Result<SealedEntry, LedgerError>;
+
     async fn append(&self, access: Access) -> Result<(Receipt, RowKeys), LedgerError> {
         let mut all = self.append_all(vec![Wanted { access, closed: Vec::new() }]).await?;
         Ok(all.swap_remove(0))
@@ -87,12 +142,12 @@ pub trait Ledger: Send + Sync {
 pub struct LocalLedger {
     log: Arc<dyn Log>,
     keys: Arc<dyn Keys>,
-    mac_key: Secret,
+    mac_key: Arc<Secret>,
 }
 
 impl LocalLedger {
     pub async fn new(log: Arc<dyn Log>, keys: Arc<dyn Keys>) -> Result<Self, KeysError> {
-        let mac_key = keys.platform_key(PlatformKey::Receipt).await?;
+        let mac_key = Arc::new(keys.platform_key(PlatformKey::Receipt).await?);
         Ok(Self { log, keys, mac_key })
     }
 
@@ -124,14 +179,17 @@ impl LocalLedger {
         }
         Ok(RowKeys(keys))
     }
+}
 
-    fn receipt(&self, wanted: &Wanted, commitment: Commitment, time: i64) -> Receipt {
+impl SealedEntry {
+    fn receipt(&self, time: i64) -> Receipt {
+        let (access, commitment) = (&self.wanted.access, self.commitment);
         let mut items = Sha256::new();
-        wanted.access.items.iter().chain(&wanted.closed).for_each(|v| items.update(&crypto::item_bytes(v)));
+        access.items.iter().chain(&self.wanted.closed).for_each(|v| items.update(&crypto::item_bytes(v)));
         let items = items.finish();
-        let entry = wanted.access.id;
+        let entry = access.id;
         let mac = crypto::hmac(&self.mac_key, &[&entry.0, &commitment.0, &items, &time.to_be_bytes()]);
-        Receipt { bytes: ReceiptBytes { entry, commitment, items, time, mac }, person: wanted.access.person }
+        Receipt { bytes: ReceiptBytes { entry, commitment, items, time, mac }, person: access.person }
     }
 }
 
@@ -145,21 +203,20 @@ pub fn facility_shard(organisation: &schemas::OrganisationId) -> u16 {
 impl Ledger for LocalLedger {
     #[tracing::instrument(name = "ledger.append", level = "debug", skip_all)]
     async fn append_all(&self, wanted: Vec<Wanted>) -> Result<Vec<(Receipt, RowKeys)>, LedgerError> {
-        let mut records = Vec::with_capacity(wanted.len());
-        let mut commitments = Vec::with_capacity(wanted.len());
-        for one in &wanted {
-            let (record, commitment) = self.seal_entry(&one.access).await?;
-            records.push(record);
-            commitments.push(commitment);
+        let mut entries = Vec::with_capacity(wanted.len());
+        for one in wanted {
+            entries.push(self.seal(one).await?);
         }
-        let started = std::time::Instant::now();
-        let appended = self.log.append_all(records).await?;
-        let seconds = started.elapsed().as_secs_f64();
-        wanted.iter().for_each(|one| metrics::ledger_append(one.access.kind.as_str(), seconds));
-        let mut out = Vec::with_capacity(wanted.len());
-        for ((one, commitment), place) in wanted.iter().zip(commitments).zip(appended) {
-            out.push((self.receipt(one, commitment, place.time), self.row_keys(one).await?));
+        let (_, durable) = commit(&*self.log, Vec::new(), entries).await?;
+        let mut out = Vec::with_capacity(durable.len());
+        for (entry, time) in &durable {
+            out.push((entry.receipt(*time), self.row_keys(&entry.wanted).await?));
         }
         Ok(out)
+    }
+
+    async fn seal(&self, wanted: Wanted) -> Result<SealedEntry, LedgerError> {
+        let (record, commitment) = self.seal_entry(&wanted.access).await?;
+        Ok(SealedEntry { wanted, record, commitment, mac_key: self.mac_key.clone() })
     }
 }

@@ -24,6 +24,7 @@ use schemas::{SubmissionId, codec};
 use tokio::sync::oneshot;
 
 use crate::crypto;
+use crate::ledger::PendingEntry;
 use crate::ports::keys::{Keys, KeysError, PlatformKey, Secret};
 use crate::ports::log::{Append, Log, LogError, Record};
 use crate::telemetry::metrics;
@@ -43,13 +44,14 @@ pub struct Told {
 }
 
 /// A submission as it was before it was sealed.
-#[derive(Clone, Debug)]
 pub struct Opened {
     pub submission: Arc<Submission>,
     /// Search values of the body of each change; empty where nobody has taken them out yet.
     pub search: Vec<Vec<ParamValue>>,
     /// Its id is random and this is its first record: nothing on the shelf comes from it yet, neither a verdict nor an item.
     pub is_fresh: bool,
+    /// The entry of its writing, to become durable with its outcome.
+    pub entry: Option<PendingEntry>,
 }
 
 /// Who waits for one submission: several, where a retry came while the first try is still open.
@@ -275,7 +277,7 @@ mod tests {
         let (policy_revision, request_hash, trace) = Default::default();
         let pid = schemas::Pid::random();
         let submission = Submission { id, pid, author, policy_revision, request_hash, command, trace };
-        Opened { submission: Arc::new(submission), search: Vec::new(), is_fresh: true }
+        Opened { submission: Arc::new(submission), search: Vec::new(), is_fresh: true, entry: None }
     }
 
     #[tokio::test]

@@ -7,13 +7,13 @@ use chassis::clock::year_of;
 use chassis::entry::draft;
 use chassis::envelope;
 use chassis::http::{Refusal, traceparent_of_current_span};
-use chassis::ledger::{LedgerError, Receipt};
+use chassis::ledger::{LedgerError, PendingEntry, Receipt};
 use chassis::ports::keys::KeysError;
 use chassis::session::Session;
 use chassis::telemetry::metrics;
 use chassis::verdicts::Opened;
 use policies::Decision;
-use schemas::access::AccessOutcome;
+use schemas::access::{Access, AccessOutcome};
 use schemas::consent::{ConsentStatus, ConsentType};
 use schemas::header::{Bucket, ItemVersion};
 use schemas::submission::{
@@ -21,6 +21,7 @@ use schemas::submission::{
 };
 use schemas::vocab::{AccessKind, Action, Label, Topic};
 use schemas::{Pid, Problem, ProblemCode, SubmissionId, codec};
+use tokio::sync::oneshot;
 
 use crate::Edge;
 
@@ -59,7 +60,7 @@ impl Edge {
         command: Command,
     ) -> Result<Submitted, Refusal> {
         let submission = Arc::new(self.submission(session, pid, id, command));
-        self.submit_opened(session, Opened { submission, search: Vec::new(), is_fresh: false }).await
+        self.submit_opened(session, Opened { submission, search: Vec::new(), is_fresh: false, entry: None }).await
     }
 
     /// A command as it is appended.
@@ -139,35 +140,30 @@ impl Edge {
         outcome: &Outcome,
         (action, changes): (Action, &[Change]),
     ) -> Result<Receipt, Refusal> {
-        let (kind, access_outcome) = match &outcome.result {
-            OutcomeResult::Accepted(_) => (kind_of(changes), AccessOutcome::Success),
-            OutcomeResult::Refused(_) => (AccessKind::Denied, AccessOutcome::Denied),
-        };
-        let mut access = draft(&session.asker(), Some(pid), kind, access_outcome, self.deps.clock.now());
-        action.as_str().clone_into(&mut access.subject);
+        let access = self.draft_write(session, pid, decision);
+        self.append_entry(entry_of_write(access, action, outcome, changes)).await
+    }
+
+    /// The same entry, for a projector in this process to append with the outcome; and where its receipt comes.
+    pub(crate) fn pending_write(
+        &self,
+        session: &Session,
+        decision: &Decision,
+        action: Action,
+        submission: Arc<Submission>,
+    ) -> (PendingEntry, oneshot::Receiver<Receipt>) {
+        let access = self.draft_write(session, submission.pid, decision);
+        let (receipt, receiver) = oneshot::channel();
+        let access = Box::new(move |outcome: &Outcome| entry_of_write(access, action, outcome, submission.changes()));
+        (PendingEntry { access, ledger: self.deps.ledger.clone(), receipt }, receiver)
+    }
+
+    /// What an entry of writing says before the outcome is known.
+    fn draft_write(&self, session: &Session, pid: Pid, decision: &Decision) -> Access {
+        let now = self.deps.clock.now();
+        let mut access = draft(&session.asker(), Some(pid), AccessKind::Write, AccessOutcome::Success, now);
         decision.explain(&mut access);
-        match &outcome.result {
-            // What the person may not know yet is not betrayed by the entry of its writing either.
-            OutcomeResult::Accepted(written) => {
-                let told = || written.iter().zip(changes).filter(|(one, _)| !one.untold);
-                if let Some((_, first)) = told().next() {
-                    domain::action_of(first).as_str().clone_into(&mut access.subject);
-                }
-                access.items = told().map(|(one, _)| item_version(one)).collect();
-                access.categories = told().filter_map(|(_, change)| change.meta.as_ref()).map(|m| m.category).collect();
-            }
-            OutcomeResult::Refused(problems) => {
-                let told =
-                    changes.iter().filter_map(|c| c.meta.as_ref()).filter(|m| !m.labels.contains(&Label::Untold));
-                access.categories = told.map(|m| m.category).collect();
-                access.rules = problems.iter().map(|p| p.rule.clone()).filter(|r| !r.is_empty()).collect();
-                access.reason = problems.first().map_or_else(String::new, |p| reason_of(&p.rule).to_owned());
-            }
-        }
-        access.count = u32::try_from(access.items.len()).unwrap_or(u32::MAX);
-        access.categories.sort_unstable();
-        access.categories.dedup();
-        self.append_entry(access).await
+        access
     }
 
     /// The entry of a refusal at the door: of what was tried.
@@ -189,13 +185,41 @@ impl Edge {
         }
     }
 
-    async fn append_entry(&self, access: schemas::access::Access) -> Result<Receipt, Refusal> {
+    async fn append_entry(&self, access: Access) -> Result<Receipt, Refusal> {
         let (receipt, _) = self.deps.ledger.append(access).await.map_err(|e| match e {
             LedgerError::Keys(KeysError::NoKey) => erased(),
             other => Refusal::unavailable(&other, 5),
         })?;
         Ok(receipt)
     }
+}
+
+/// What an entry of writing says when the outcome is known.
+fn entry_of_write(mut access: Access, action: Action, outcome: &Outcome, changes: &[Change]) -> Access {
+    action.as_str().clone_into(&mut access.subject);
+    match &outcome.result {
+        // What the person may not know yet is not betrayed by the entry of its writing either.
+        OutcomeResult::Accepted(written) => {
+            access.kind = kind_of(changes);
+            let told = || written.iter().zip(changes).filter(|(one, _)| !one.untold);
+            if let Some((_, first)) = told().next() {
+                domain::action_of(first).as_str().clone_into(&mut access.subject);
+            }
+            access.items = told().map(|(one, _)| item_version(one)).collect();
+            access.categories = told().filter_map(|(_, change)| change.meta.as_ref()).map(|m| m.category).collect();
+        }
+        OutcomeResult::Refused(problems) => {
+            (access.kind, access.outcome) = (AccessKind::Denied, AccessOutcome::Denied);
+            let told = changes.iter().filter_map(|c| c.meta.as_ref()).filter(|m| !m.labels.contains(&Label::Untold));
+            access.categories = told.map(|m| m.category).collect();
+            access.rules = problems.iter().map(|p| p.rule.clone()).filter(|r| !r.is_empty()).collect();
+            access.reason = problems.first().map_or_else(String::new, |p| reason_of(&p.rule).to_owned());
+        }
+    }
+    access.count = u32::try_from(access.items.len()).unwrap_or(u32::MAX);
+    access.categories.sort_unstable();
+    access.categories.dedup();
+    access
 }
 
 /// The person was erased while the request was under way.

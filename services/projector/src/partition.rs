@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chassis::envelope;
 use chassis::http::join_trace;
+use chassis::ledger::append_with;
 use chassis::ports::log::{Append, LogError, Record};
 use chassis::ports::store::Batch;
 use chassis::shelves::Shelves;
@@ -177,6 +178,7 @@ impl Partition {
         let mut verdicts: Vec<Told> = Vec::new();
         let mut batches = Vec::new();
         let mut appends = Vec::new();
+        let mut entries = Vec::new();
         let mut persons = HashSet::new();
         for _ in 0..BATCH {
             let Some(next) = self.open.first_entry() else { break };
@@ -188,15 +190,19 @@ impl Partition {
             let (offset, (record, envelope)) = next.remove_entry();
             self.open_ids.remove(&envelope.submission);
             let handed = self.deps.verdicts.opened(envelope.submission, &record.value);
-            let Some(opened) = open_submission(&shelves, &envelope, handed).await? else { continue };
-            let submission = opened.submission.clone();
+            let Some(mut opened) = open_submission(&shelves, &envelope, handed).await? else { continue };
+            let (submission, entry) = (opened.submission.clone(), opened.entry.take());
             let told = |verdict| Told { reply_to: envelope.reply_to, submission: envelope.submission, verdict };
             let span = span_of(&submission);
-            let one = self.decide_one(&mut work, &decided, opened, (offset, record.time)).instrument(span).await;
+            let one =
+                self.decide_one(&mut work, &decided, opened, (offset, record.time)).instrument(span.clone()).await;
             match unless_erased(one)? {
                 None => {}
                 Some(Decided::Before(outcome)) => verdicts.push(told(repeated(&submission, outcome))),
                 Some(Decided::Now(outcome, append, batch)) => {
+                    if let Some(entry) = entry {
+                        entries.extend(entry.seal(&outcome).instrument(span).await);
+                    }
                     appends.push(append);
                     batches.push(batch);
                     verdicts.push(told(Verdict::Outcome(outcome.clone())));
@@ -204,10 +210,13 @@ impl Partition {
                 }
             }
         }
+        let (entries, writers): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        let mut receipts = Vec::new();
         // INVARIANT: outcome durable and the first of its submission, then rows, then verdict: what a client was told survives,
         // can be read at once, and is what every other process reads out of the log.
         if !appends.is_empty() {
-            let places = self.deps.log.append_all(appends).await?;
+            let (places, made) = append_with(&*self.deps.log, appends, entries).await?;
+            receipts = made;
             let own =
                 decided.iter().zip(places).map(|((submission, _), place)| (submission.id, place.offset)).collect();
             self.read_back(&own).await?;
@@ -218,6 +227,10 @@ impl Partition {
         // INVARIANT: where another process may decide too, the tables are asked each time.
         if !self.deps.log.owners_may_overlap() {
             self.states = work.into_states();
+        }
+        for (writer, receipt) in writers.into_iter().zip(receipts) {
+            // A writer that went away has no use for it.
+            drop(writer.send(receipt));
         }
         self.deps.verdicts.give_all(verdicts).await;
         Ok(())

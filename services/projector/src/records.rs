@@ -28,7 +28,7 @@ pub(crate) async fn open_submission(
         (Ok(_), Some(opened)) => Ok(Some(opened)),
         (Ok(key), None) => {
             let submission = envelope::open_submission(&TICKET, &key, envelope).map_err(damaged)?;
-            Ok(Some(Opened { submission: Arc::new(submission), search: Vec::new(), is_fresh: false }))
+            Ok(Some(Opened { submission: Arc::new(submission), search: Vec::new(), is_fresh: false, entry: None }))
         }
         (Err(KeysError::NoKey), _) => Ok(None),
         (Err(error), _) => Err(error.into()),

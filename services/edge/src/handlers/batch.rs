@@ -98,7 +98,7 @@ impl Edge {
             session,
             (form, shape),
             id.card,
-            Opened { submission, search, is_fresh: id.is_fresh },
+            Opened { submission, search, is_fresh: id.is_fresh, entry: None },
             &warnings,
         )
         .await
@@ -109,7 +109,7 @@ impl Edge {
         session: &Session,
         (form, shape): (Negotiation, Form),
         card: Option<(Pid, i64)>,
-        opened: Opened,
+        mut opened: Opened,
         warnings: &[Problem],
     ) -> Result<Written, Refusal> {
         let submission = opened.submission.clone();
@@ -121,11 +121,17 @@ impl Edge {
                 return Err(self.log_refusal(session, Some(pid), Some(&decision), (action, refusal)).await);
             }
         };
+        let (entry, mut receipt) = self.pending_write(session, &decision, action, submission.clone());
+        opened.entry = Some(entry);
         let outcome = match self.submit_opened(session, opened).await? {
             Submitted::Outcome(outcome) => outcome,
             Submitted::Later(submission) => return Err(later(&submission)),
         };
-        let receipt = self.log_write(session, pid, &decision, &outcome, (action, changes)).await?;
+        let receipt = match receipt.try_recv() {
+            Ok(receipt) => receipt,
+            // Decided elsewhere, or before.
+            Err(_) => self.log_write(session, pid, &decision, &outcome, (action, changes)).await?,
+        };
         let reply = Reply { base_url: &self.deps.base_url, pid, outcome: &outcome, changes, form, warnings };
         reply.answer(shape, receipt).map(Either::Left)
     }
