@@ -1,6 +1,6 @@
 //! Each release and each refusal has its entry in the log before it leaves.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use loadtest::population::Kind;
 use reqwest::Method;
 use schemas::vocab::Category;
@@ -87,6 +87,23 @@ async fn consents_of_one_transaction_make_one_entry_and_none_rides_among_records
         assert_eq!(count_accesses(&harness.node).await? - before, 1, "{kind}");
         let list = line.get(&own, "/me/accesses?lang=en&_count=1").await?;
         assert_eq!(list.json()["entries"][0]["kind"], kind, "{}", list.text);
+    }
+    harness.node.stop().await
+}
+
+#[tokio::test]
+async fn a_record_its_outcome_and_its_entry_become_durable_in_one_commit() -> Result<()> {
+    let harness = Harness::start().await?;
+    let citizen = harness.bear(1).await?;
+    let line = Line::new(&harness.api.url);
+    let system = harness.token(&harness.hospital, &harness.hospital.records()).await?;
+    let log = harness.node.engine.as_embedded().context("the default engine")?.embedded_log();
+    let (commits, entries) = (log.head().commit, count_accesses(&harness.node).await?);
+    for k in 1..=3 {
+        let record = item(&harness, &citizen, Kind::Laboratory, k).to_string();
+        let made = line.ask(&system, &Ask::with_body(Method::POST, "/fhir/Observation", record)).await?;
+        assert_eq!(made.status, 201, "{}", made.text);
+        assert_eq!((log.head().commit, count_accesses(&harness.node).await?), (commits + k, entries + k));
     }
     harness.node.stop().await
 }
