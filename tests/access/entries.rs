@@ -107,3 +107,21 @@ async fn a_record_its_outcome_and_its_entry_become_durable_in_one_commit() -> Re
     }
     harness.node.stop().await
 }
+
+#[tokio::test]
+async fn a_record_whose_client_is_told_later_has_its_entry_too() -> Result<()> {
+    let harness = Harness::start().await?;
+    let citizen = harness.bear(1).await?;
+    let harness = harness.restart_as(|settings| settings.verdict_timeout_ms = 0, |_| {}).await?;
+    let (line, entries) = (Line::new(&harness.api.url), count_accesses(&harness.node).await?);
+    let system = harness.token(&harness.hospital, &harness.hospital.records()).await?;
+    let record = item(&harness, &citizen, Kind::Laboratory, 1).to_string();
+    let taken = line.ask(&system, &Ask::with_body(Method::POST, "/fhir/Observation", record)).await?;
+    assert_eq!(taken.status, 202, "{}", taken.text);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while count_accesses(&harness.node).await? == entries && std::time::Instant::now() < until {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(count_accesses(&harness.node).await?, entries + 1);
+    harness.node.stop().await
+}

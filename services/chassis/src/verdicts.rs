@@ -116,7 +116,15 @@ impl Verdicts {
     pub fn opened(&self, submission: SubmissionId, record: &Bytes) -> Option<Opened> {
         let mut waiting = self.waiting.lock();
         let (_, opened) = waiting.get_mut(&submission)?.opened.take_if(|(appended, _)| appended == record)?;
+        forget_if_done(waiting.entry(submission));
         Some(opened)
+    }
+
+    /// The record that was to be appended was not: nobody will ask what it holds.
+    pub fn not_appended(&self, submission: SubmissionId) {
+        if let Some(waiters) = self.waiting.lock().get_mut(&submission) {
+            waiters.opened = None;
+        }
     }
 
     /// Gives verdicts to all that wait for them here, and sends to where they are waited for those that nobody waited for here or
@@ -186,7 +194,16 @@ impl Verdicts {
     }
 }
 
-/// One who waits. Dropped, it is forgotten.
+fn forget_if_done(waiters: Entry<'_, SubmissionId, Waiters>) {
+    if let Entry::Occupied(waiters) = waiters
+        && waiters.get().senders.is_empty()
+        && waiters.get().opened.is_none()
+    {
+        waiters.remove();
+    }
+}
+
+/// One who waits. Dropped, it is forgotten; what its record holds is still handed over, with the entry of the writing.
 pub struct Wait<'v> {
     verdicts: &'v Verdicts,
     submission: SubmissionId,
@@ -206,12 +223,10 @@ impl Drop for Wait<'_> {
         OPEN.dec();
         self.receiver.close();
         let mut waiting = self.verdicts.waiting.lock();
-        if let Entry::Occupied(mut waiters) = waiting.entry(self.submission) {
-            waiters.get_mut().senders.retain(|sender| !sender.is_closed());
-            if waiters.get().senders.is_empty() {
-                waiters.remove();
-            }
+        if let Some(waiters) = waiting.get_mut(&self.submission) {
+            waiters.senders.retain(|sender| !sender.is_closed());
         }
+        forget_if_done(waiting.entry(self.submission));
     }
 }
 
@@ -281,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_submission_is_handed_over_once_for_the_very_record_that_was_appended_and_forgotten_with_its_client() {
+    async fn a_submission_is_handed_over_once_for_the_very_record_that_was_appended_also_when_its_client_is_gone() {
         let verdicts = Verdicts::default();
         let (id, record) = (SubmissionId([7; 16]), Bytes::from_static(b"as appended"));
         let wait = verdicts.wait_for(id, Some((record.clone(), opened(id))));
@@ -289,11 +304,15 @@ mod tests {
         assert!(verdicts.opened(SubmissionId([8; 16]), &record).is_none());
         assert_eq!(verdicts.opened(id, &record).unwrap().submission.id, id);
         assert!(verdicts.opened(id, &record).is_none());
-        let retry = verdicts.wait_for(id, None);
         drop(wait);
-        assert_eq!(verdicts.waiting.lock().len(), 1, "the retry still waits");
-        drop(retry);
+        assert!(verdicts.waiting.lock().is_empty(), "nobody waits and nothing is left to hand over");
+        drop(verdicts.wait_for(id, Some((record.clone(), opened(id)))));
+        assert!(verdicts.opened(id, &record).is_some(), "its entry is made all the same");
         assert!(verdicts.waiting.lock().is_empty());
+        let wait = verdicts.wait_for(id, Some((record.clone(), opened(id))));
+        verdicts.not_appended(id);
+        drop(wait);
+        assert!(verdicts.waiting.lock().is_empty(), "what never came into the log is not kept");
         let others = Verdicts::among_others(Arc::new(MemoryLog::default()), &MemoryKeys::default()).await.unwrap();
         let _wait = others.wait_for(id, Some((record.clone(), opened(id))));
         assert!(others.opened(id, &record).is_none(), "where others may decide, the log alone says what was submitted");

@@ -95,7 +95,10 @@ impl Edge {
         let record = envelope::seal_submission(&key, bucket, &submission, self.deps.verdicts.address());
         let verdict = self.deps.verdicts.wait_for(submission.id, Some((record.value.clone(), opened)));
         // Durable with its outcome, in one commit; whoever is told of less than an outcome waits for it by itself.
-        self.deps.log.append_early(record).await.map_err(|e| Refusal::unavailable(&e, 5))?;
+        if let Err(error) = self.deps.log.append_early(record).await {
+            self.deps.verdicts.not_appended(submission.id);
+            return Err(Refusal::unavailable(&error, 5));
+        }
         match tokio::time::timeout(self.deps.verdict_timeout, verdict).await {
             // Somebody else's, who used the same key at the same time for another request.
             Ok(Ok(Verdict::Outcome(outcome))) if outcome.request_hash != submission.request_hash => Err(key_reused()),
