@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use loadtest::population::Kind;
 use reqwest::Method;
-use schemas::vocab::Category;
+use schemas::vocab::{Category, Topic};
 use serde_json::{Value, json};
 use tests::Harness;
 use tests::desk::{Ticked, visit_consent};
@@ -114,14 +114,14 @@ async fn a_record_whose_client_is_told_later_has_its_entry_too() -> Result<()> {
     let citizen = harness.bear(1).await?;
     let harness = harness.restart_as(|settings| settings.verdict_timeout_ms = 0, |_| {}).await?;
     let (line, entries) = (Line::new(&harness.api.url), count_accesses(&harness.node).await?);
+    let log = harness.node.engine.log.clone();
+    let partition = log.partition_of(Topic::Access, citizen.pid.shard());
+    let end = log.end(Topic::Access, partition).await?;
     let system = harness.token(&harness.hospital, &harness.hospital.records()).await?;
     let record = item(&harness, &citizen, Kind::Laboratory, 1).to_string();
     let taken = line.ask(&system, &Ask::with_body(Method::POST, "/fhir/Observation", record)).await?;
     assert_eq!(taken.status, 202, "{}", taken.text);
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while count_accesses(&harness.node).await? == entries && std::time::Instant::now() < until {
-        tokio::task::yield_now().await;
-    }
+    tokio::time::timeout(std::time::Duration::from_secs(20), log.wait_for(Topic::Access, partition, end)).await??;
     assert_eq!(count_accesses(&harness.node).await?, entries + 1);
     harness.node.stop().await
 }

@@ -55,7 +55,8 @@ pub struct PendingEntry {
 }
 
 impl PendingEntry {
-    /// The entry of `outcome`, and who waits for its receipt; `None` where there is no key for it: then its writer appends one and is told why that fails.
+    /// The entry of `outcome`, and who waits for its receipt; `None` where there is no key for it: then its writer appends one and
+    /// is told why that fails.
     #[tracing::instrument(name = "ledger.seal", level = "debug", skip_all)]
     pub async fn seal(self, outcome: &Outcome) -> Option<(SealedEntry, oneshot::Sender<Receipt>)> {
         let wanted = Wanted { access: (self.access)(outcome), closed: Vec::new() };

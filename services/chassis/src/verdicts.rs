@@ -140,10 +140,14 @@ impl Verdicts {
         }
     }
 
-    /// The log takes no outcome: whoever waits here is told at once that no verdict comes. Between processes a verdict may come from another.
+    /// The log takes no outcome: whoever waits here is told at once that no verdict comes. What is handed over stays, for the log may
+    /// take it later. Between processes a verdict may come from another.
     pub fn give_up(&self) {
         if self.hands_over() {
-            self.waiting.lock().clear();
+            self.waiting.lock().retain(|_, waiters| {
+                waiters.senders.clear();
+                waiters.opened.is_some()
+            });
         }
     }
 
@@ -304,7 +308,10 @@ mod tests {
         assert!(verdicts.opened(SubmissionId([8; 16]), &record).is_none());
         assert_eq!(verdicts.opened(id, &record).unwrap().submission.id, id);
         assert!(verdicts.opened(id, &record).is_none());
+        let retry = verdicts.wait_for(id, None);
         drop(wait);
+        assert_eq!(verdicts.waiting.lock().len(), 1, "the retry still waits");
+        drop(retry);
         assert!(verdicts.waiting.lock().is_empty(), "nobody waits and nothing is left to hand over");
         drop(verdicts.wait_for(id, Some((record.clone(), opened(id)))));
         assert!(verdicts.opened(id, &record).is_some(), "its entry is made all the same");
@@ -313,6 +320,11 @@ mod tests {
         verdicts.not_appended(id);
         drop(wait);
         assert!(verdicts.waiting.lock().is_empty(), "what never came into the log is not kept");
+        let wait = verdicts.wait_for(id, Some((record.clone(), opened(id))));
+        verdicts.give_up();
+        assert!(wait.await.is_err(), "told at once that no verdict comes");
+        assert!(verdicts.opened(id, &record).is_some(), "the log may take its outcome later");
+        assert!(verdicts.waiting.lock().is_empty());
         let others = Verdicts::among_others(Arc::new(MemoryLog::default()), &MemoryKeys::default()).await.unwrap();
         let _wait = others.wait_for(id, Some((record.clone(), opened(id))));
         assert!(others.opened(id, &record).is_none(), "where others may decide, the log alone says what was submitted");

@@ -52,9 +52,9 @@ pub enum LogError {
 
 /// The durable log.
 ///
-/// Contract (tests/ports): an append that returned Ok, unless it was an early one, survives power loss; offsets are dense per partition; records of one call
-/// lie in its order; a failed append is not acknowledged and may or may not be found later; reading at or behind the end
-/// returns an empty list; nothing is promised across partitions.
+/// Contract (tests/ports): an append that returned Ok, unless it was an early one, survives power loss; offsets are dense per
+/// partition; records of one call lie in its order; a failed append is not acknowledged and may or may not be found later;
+/// reading at or behind the end returns an empty list; nothing is promised across partitions.
 #[async_trait]
 pub trait Log: Send + Sync {
     /// Number of partitions of `topic`, fixed for the life of the log. 1 for `identity`, `commons`, `authority`.

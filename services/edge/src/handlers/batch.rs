@@ -121,16 +121,19 @@ impl Edge {
                 return Err(self.log_refusal(session, Some(pid), Some(&decision), (action, refusal)).await);
             }
         };
-        let (entry, mut receipt) = self.pending_write(session, &decision, action, submission.clone());
-        opened.entry = Some(entry);
+        let mut receipt = None;
+        if self.deps.verdicts.hands_over() {
+            let (entry, receiver) = self.pending_write(session, &decision, action, submission.clone());
+            (opened.entry, receipt) = (Some(entry), Some(receiver));
+        }
         let outcome = match self.submit_opened(session, opened).await? {
             Submitted::Outcome(outcome) => outcome,
             Submitted::Later(submission) => return Err(later(&submission)),
         };
-        let receipt = match receipt.try_recv() {
-            Ok(receipt) => receipt,
+        let receipt = match receipt.and_then(|mut receipt| receipt.try_recv().ok()) {
+            Some(receipt) => receipt,
             // Decided elsewhere, or before.
-            Err(_) => self.log_write(session, pid, &decision, &outcome, (action, changes)).await?,
+            None => self.log_write(session, pid, &decision, &outcome, (action, changes)).await?,
         };
         let reply = Reply { base_url: &self.deps.base_url, pid, outcome: &outcome, changes, form, warnings };
         reply.answer(shape, receipt).map(Either::Left)

@@ -81,7 +81,7 @@ async fn after_a_failed_sync_no_early_record_is_taken_and_none_settles() {
     assert!(matches!(log.settle().await, Err(LogError::NotWritable(_))));
 }
 
-/// Appends early and not, in turns by chance; `big` values come to lie beyond what waits in memory.
+/// Appends early and not, by chance; a few values are larger than what may wait in memory.
 async fn write(log: Arc<EmbeddedLog>, mut dice: Dice) {
     for _ in 0..200 {
         let (shard, length) = (u16::try_from(dice.below(4096)).unwrap(), dice.below(3000));
@@ -97,7 +97,7 @@ async fn write(log: Arc<EmbeddedLog>, mut dice: Dice) {
     }
 }
 
-/// Reads a partition as it grows, until it holds `end` records. What it sees, it has to see again.
+/// Reads a partition as it grows, until the log closes.
 async fn follow(log: Arc<EmbeddedLog>, partition: u16, total: Arc<tokio::sync::watch::Sender<u64>>) -> Vec<Record> {
     let mut seen: Vec<Record> = Vec::new();
     loop {
