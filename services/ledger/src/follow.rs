@@ -15,13 +15,15 @@ use crate::fold::{Heads, follow_on, read_record, table_row};
 use crate::list::{Guard, ListError, list_name};
 use crate::recent::Recent;
 
-/// Records numbered together: one write to the tables.
-const BATCH: usize = 512;
+/// Records numbered together: those of one list share one head.
+const GATHERED: usize = 4096;
+/// Rows of lists that go to the tables at once, about. Whoever writes something else there waits for no more than these.
+const WRITE: usize = 512;
 /// How long new entries gather before they are numbered, unless a reader of a list waits. Work for lists gives way to requests:
 /// without the pause each request would cost a write of its own, and at a database two. Below the 2 s that a reader of the list waits
 /// where another process numbers, and far below the 60 s within which an entry must be readable.
 const GATHER: Duration = Duration::from_millis(500);
-/// Between full batches, so that a backlog does not take a core from the requests.
+/// Between writes, so that a backlog does not take a core from the requests.
 const BREATH: Duration = Duration::from_millis(2);
 /// Partitions that a rebuild numbers at once.
 const AT_ONCE: usize = 8;
@@ -90,13 +92,9 @@ impl Follower {
     }
 
     async fn turn(&mut self) -> Result<(), ListError> {
-        match self.step().await? {
-            0 => {
-                self.log.wait_for(Topic::Access, self.partition, self.next).await?;
-                let _ = tokio::time::timeout(GATHER, self.hurry.notified()).await;
-            }
-            BATCH.. => tokio::time::sleep(BREATH).await,
-            _ => {}
+        if self.step(BREATH).await? == 0 {
+            self.log.wait_for(Topic::Access, self.partition, self.next).await?;
+            let _ = tokio::time::timeout(GATHER, self.hurry.notified()).await;
         }
         Ok(())
     }
@@ -110,18 +108,21 @@ impl Follower {
         Ok(())
     }
 
-    /// Numbers the next records; how many there were.
-    pub(crate) async fn step(&mut self) -> Result<usize, ListError> {
-        let records = self.log.read(Topic::Access, self.partition, self.next, BATCH).await?;
+    /// Numbers the next records, with a pause after each write; how many there were.
+    pub(crate) async fn step(&mut self, pause: Duration) -> Result<usize, ListError> {
+        let records = self.log.read(Topic::Access, self.partition, self.next, GATHERED).await?;
         let Some(last) = records.last() else { return Ok(0) };
         let next = last.offset + 1;
-        let (mut batches, heads) = self.number(&records).await?;
-        batches.push(self.checkpoint(next));
-        let fresh = self.store.apply(batches).await?;
-        // The checkpoint's own batch may be old after a crash; a list's never is, for its head says what it has.
-        if fresh.iter().rev().skip(1).any(|new| !new) {
-            return Err(ListError::Diverged);
+        let (batches, heads) = self.number(&records).await?;
+        // After a crash between two writes the heads say which lists have their rows: those behind are numbered then.
+        for write in writes(batches) {
+            if self.store.apply(write).await?.contains(&false) {
+                return Err(ListError::Diverged);
+            }
+            tokio::time::sleep(pause).await;
         }
+        // Unlike a list's this may be old after a crash: a list's head says what it has.
+        self.store.apply(vec![self.checkpoint(next)]).await?;
         heads.into_iter().for_each(|(list, head)| self.heads.put(list, head));
         self.heads.trim();
         self.next = next;
@@ -165,6 +166,21 @@ impl Follower {
         let subject = [b"checkpoint ", &key[..]].concat().into();
         Batch { subject, stream: STREAM, position: next - 1, rows: vec![row] }
     }
+}
+
+/// Batches in groups of about [`WRITE`] rows.
+fn writes(batches: Vec<Batch>) -> Vec<Vec<Batch>> {
+    let (mut writes, mut write, mut rows) = (Vec::new(), Vec::new(), 0);
+    for batch in batches {
+        rows += batch.rows.len();
+        write.push(batch);
+        if rows >= WRITE {
+            rows = 0;
+            writes.push(std::mem::take(&mut write));
+        }
+    }
+    writes.push(write);
+    writes
 }
 
 /// Damage does not pass: it ends the numbering of this partition, and the role is no longer ready.
@@ -219,7 +235,7 @@ pub async fn replay_lists(
         let mut follower = Follower::open(deps.log.clone(), store.clone(), guard.clone(), partition).await?;
         let mut read = 0;
         loop {
-            match follower.step().await? {
+            match follower.step(Duration::ZERO).await? {
                 0 => return Ok::<_, ListError>(read),
                 count => read += count as u64,
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,7 +25,8 @@ struct State {
 pub struct MemoryStore {
     state: Mutex<State>,
     once: Once,
-    failing: AtomicBool,
+    /// Writes that still succeed; `None`: all.
+    left: Mutex<Option<u32>>,
     fail_next: AtomicU32,
 }
 
@@ -41,7 +42,12 @@ impl MemoryStore {
 
     /// Every write fails until switched off.
     pub fn fail_applies(&self, failing: bool) {
-        self.failing.store(failing, Ordering::SeqCst);
+        *self.left.lock() = failing.then_some(0);
+    }
+
+    /// Every write after the next `count` fails, until [`Self::fail_applies`] switches that off.
+    pub fn fail_after(&self, count: u32) {
+        *self.left.lock() = Some(count);
     }
 
     /// Overwrites or removes a row behind the port's back: for tests of damage.
@@ -55,9 +61,11 @@ impl MemoryStore {
     }
 
     fn check_writable(&self) -> Result<(), StoreError> {
-        if self.failing.load(Ordering::SeqCst) || take(&self.fail_next) {
+        let mut left = self.left.lock();
+        if *left == Some(0) || take(&self.fail_next) {
             return Err(StoreError::NotWritable("injected".to_owned()));
         }
+        *left = left.map(|count| count - 1);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chassis::ledger::{Ledger, Wanted};
 use chassis::ports::log::{Append, Log};
 use chassis::ports::store::{Store, Table};
+use chassis::twins::MemoryStore;
 use ledger::{list_name, replay_lists, row_key, row_partition};
 use schemas::access::{AccessHead, AccessList, AccessRow};
 use schemas::vocab::Topic;
@@ -98,7 +99,7 @@ async fn a_restart_and_a_rebuild_write_the_same_rows_byte_for_byte() {
     world.handle.stop().await;
     let deps = world.list_deps();
     replay_lists(&deps, world.store.clone(), &mut |_| {}).await.unwrap();
-    let fresh = Arc::new(chassis::twins::MemoryStore::new());
+    let fresh = Arc::new(MemoryStore::new());
     let mut told = 0;
     let read = replay_lists(&deps, fresh.clone(), &mut |n| told = n).await.unwrap();
     assert_eq!((read, told), (32, 32));
@@ -108,6 +109,40 @@ async fn a_restart_and_a_rebuild_write_the_same_rows_byte_for_byte() {
         assert!(!old.is_empty());
     }
     assert_eq!(replay_lists(&deps, fresh.clone(), &mut |_| {}).await.unwrap(), 0, "nothing is done twice");
+}
+
+/// Wherever numbering stops, also between two writes of one reading of the log, it goes on to the same rows.
+#[actix_web::test]
+async fn numbering_that_ends_after_any_of_its_writes_goes_on_to_the_same_rows() {
+    let mut world = World::new().await;
+    // One of the partitions has two of them, and each has more rows than one write.
+    let lists = world.log.partitions(Topic::Access) + 1;
+    for _ in 0..lists {
+        let citizen = world.citizen().await;
+        for _ in 0..520 {
+            world.append(access(citizen.pid)).await;
+        }
+    }
+    world.handle.stop().await;
+    let (deps, whole) = (world.list_deps(), Arc::new(MemoryStore::new()));
+    replay_lists(&deps, whole.clone(), &mut |_| {}).await.unwrap();
+    let mut ends = 0;
+    for writes in 0.. {
+        let store = Arc::new(MemoryStore::new());
+        store.fail_after(writes);
+        if replay_lists(&deps, store.clone(), &mut |_| {}).await.is_ok() {
+            break;
+        }
+        store.fail_applies(false);
+        ends += 1;
+        replay_lists(&deps, store.clone(), &mut |_| {}).await.unwrap();
+        for table in [Table::Access, Table::AccessHead, Table::Checkpoint] {
+            let (there, wanted) =
+                (store.scan(table, None, usize::MAX).await, whole.scan(table, None, usize::MAX).await);
+            assert_eq!(there.unwrap(), wanted.unwrap(), "after {writes} writes");
+        }
+    }
+    assert!(ends > lists, "a write for each list and the checkpoints, and not {ends}");
 }
 
 #[actix_web::test]

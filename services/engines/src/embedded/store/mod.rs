@@ -119,7 +119,7 @@ impl EmbeddedStore {
                 .cache_size(config.cache_bytes / 2)
                 .max_journaling_size(256 * 1024 * 1024)
                 .manual_journal_persist(true)
-                .worker_threads(2)
+                .worker_threads(workers::COUNT)
                 .open()?;
             let spaces = Spaces::open(&db, config.memtable_bytes)?;
             Ok((db, spaces))
