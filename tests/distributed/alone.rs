@@ -38,7 +38,7 @@ impl Fault for Cut {
         let mut writer = scene.writers(1).await?.remove(0);
         writer.turn().await?;
         // What is asked for afterwards lies in this process's memory, too.
-        let read = ask(&scene.system.member("query", true)?.url, &writer).await?;
+        let read = ask(&scene.system.member("query", true)?.line, &writer).await?;
         ensure!(read.status == 200, "{} {}", read.status, read.text);
         self.writer = Some(writer);
         Ok(())
@@ -47,8 +47,8 @@ impl Fault for Cut {
     async fn strike(&mut self, scene: &mut Scene, dice: &mut Dice) -> Result<()> {
         let (door, writer) = (self.door.as_ref().context("a door")?, self.writer.as_ref().context("a writer")?);
         door.set(if dice.chance(50) { Passage::Silent } else { Passage::Shut });
-        let url = scene.system.member("query", true)?.url.clone();
-        let (read, searched) = tokio::join!(ask(&url, writer), search(&url, writer));
+        let line = scene.system.member("query", true)?.line.clone();
+        let (read, searched) = tokio::join!(ask(&line, writer), search(&line, writer));
         for told in [read?, searched?] {
             ensure!(told.status == 503, "{} {}", told.status, told.text);
             ensure!(told.json()["resourceType"] == "OperationOutcome", "{}", told.text);
@@ -65,19 +65,19 @@ impl Fault for Cut {
         self.door.as_ref().context("a door")?.set(Passage::Open);
         scene.system.member("query", true)?.until_answers(200).await?;
         let writer = self.writer.take().context("a writer")?;
-        let read = ask(&scene.system.member("query", true)?.url, &writer).await?;
+        let read = ask(&scene.system.member("query", true)?.line, &writer).await?;
         ensure!(read.status == 200, "{} {}", read.status, read.text);
         checks::person(&writer).await
     }
 }
 
 /// Asks one process, past the gateway.
-async fn ask(url: &str, writer: &Writer) -> Result<Wire> {
-    Line::new(url).get(&writer.doctor, &format!("/fhir/{}", writer.written[0].place)).await
+async fn ask(line: &Line, writer: &Writer) -> Result<Wire> {
+    line.get(&writer.doctor, &format!("/fhir/{}", writer.written[0].place)).await
 }
 
-async fn search(url: &str, writer: &Writer) -> Result<Wire> {
-    Line::new(url).get(&writer.doctor, &format!("/fhir/Observation?patient={}", writer.citizen.patient)).await
+async fn search(line: &Line, writer: &Writer) -> Result<Wire> {
+    line.get(&writer.doctor, &format!("/fhir/Observation?patient={}", writer.citizen.patient)).await
 }
 
 /// The clock of one process is ten minutes wrong, of another role in each round.
@@ -117,9 +117,9 @@ impl Fault for WrongClock {
         eprintln!("{}: {reason}", self.role);
         let writer = self.writer.take().context("a writer")?;
         let (right, wrong) =
-            (scene.system.member(self.role, false)?.url.clone(), scene.system.member(self.role, true)?.url.clone());
+            (scene.system.member(self.role, false)?.line.clone(), scene.system.member(self.role, true)?.line.clone());
         for (token, ask) in asks(self.role, &writer) {
-            let (right, wrong) = (Line::new(&right).ask(token, &ask).await?, Line::new(&wrong).ask(token, &ask).await?);
+            let (right, wrong) = (right.ask(token, &ask).await?, wrong.ask(token, &ask).await?);
             ensure!(right.status != 503, "{}: {} {}", ask.path, right.status, right.text);
             ensure!(wrong.status == 503, "{}: {} {}", ask.path, wrong.status, wrong.text);
             ensure!(wrong.header("kiroku-receipt").is_empty(), "{}", ask.path);

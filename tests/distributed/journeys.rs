@@ -3,16 +3,21 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chassis::config::KafkaClient;
 use tests::cluster::{self, System};
 use tests::journeys;
+use tests::wire::Line;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kiroku-under-test");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_journeys_hold_with_two_processes_of_each_role() -> Result<()> {
     let system = System::start(BINARY, 4).await?;
+    for member in &system.members {
+        let stranger = Line::over(&member.line.url, system.mutual.stranger.clone()).get("", "/health/live").await;
+        ensure!(stranger.is_err(), "a {} answered without a certificate", member.role);
+    }
     let folder = tempfile::tempdir()?;
     journeys::story(&system.harness.node, folder.path()).await?;
     for index in 100..104 {

@@ -82,7 +82,7 @@ impl Fault for Ended {
             scene.system.member(role, self.second)?.signal(Signal::TERM)?;
         }
         for role in ROLES {
-            says_so_before(&scene.system.member(role, self.second)?.url).await.with_context(|| role.to_owned())?;
+            says_so_before(&scene.system.member(role, self.second)?.line).await.with_context(|| role.to_owned())?;
         }
         for role in ROLES {
             // The signal again is heard by nobody any more: a process that ends in order listens once.
@@ -104,8 +104,7 @@ impl Fault for Ended {
 }
 
 /// A process that is about to end answers that it is not ready, while it still answers.
-async fn says_so_before(url: &str) -> Result<()> {
-    let line = Line::new(url);
+async fn says_so_before(line: &Line) -> Result<()> {
     loop {
         let answer = line.get("", "/health/ready").await.context("it stopped answering before it said that it ends")?;
         if answer.status == 503 {

@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 use tests::Harness;
 use tests::program::Program;
-use tests::wire::Line;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kiroku-under-test");
 
@@ -42,9 +41,9 @@ async fn an_aborted_server_leaves_no_core_file() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let program = Program::serve(BINARY, &paused.settings, &[], &folder).await?;
     // Records and keys lie in its memory now.
-    let token = kiroku::api::Api::new(&program.url).token(&key.key, &acting).await?;
+    let token = kiroku::api::Api::new(&program.line.url).token(&key.key, &acting).await?;
     let path = format!("/fhir/Patient/{}/$everything", citizen.patient);
-    assert_eq!(Line::new(&program.url).get(&token, &path).await?.status, 200);
+    assert_eq!(program.line.get(&token, &path).await?.status, 200);
 
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.id()))?;
     let line = limits.lines().find(|line| line.starts_with("Max core file size")).context("a limit of core files")?;

@@ -51,18 +51,18 @@ fn record(citizen: &Citizen) -> Value {
 
 /// Writes, reads, searches, refusals, faults of form, the list of who looked.
 async fn live_a_day(program: &Program, paused: &Paused, citizen: &Citizen) -> Result<Day> {
-    let api = Api::new(&program.url);
+    let api = Api::new(&program.line.url);
     let hospital = &paused.hospital;
     let system = api.token(&hospital.key, &hospital.records()).await?;
     let doctor = api.token(&hospital.key, &hospital.care()).await?;
     let own = api.sign_in(&citizen.card).await?;
     let secrets = vec![system.clone(), doctor.clone(), own.clone(), citizen.pid.to_string(), citizen.patient.clone()];
-    let mut day = Day { line: Line::new(&program.url), answers: Vec::new(), secrets };
+    let mut day = Day { line: program.line.clone(), answers: Vec::new(), secrets };
     let body = record(citizen).to_string();
     let create = Ask::with_body(Method::POST, "/fhir/Observation", body.clone()).header("idempotency-key", CANARY);
     let made = day.ask("/fhir/{type}", &system, create).await?;
     ensure!(made.status == 201, "{}", made.text);
-    let place = made.header("location").replace(&program.url, "");
+    let place = made.header("location").replace(&program.line.url, "");
     let place = place.split("/_history").next().unwrap_or_default().to_owned();
     let read = day.ask("/fhir/{type}/{id}", &doctor, Ask::get(place.clone())).await?;
     ensure!(read.status == 200 && read.text.contains(CANARY), "{}", read.text);
@@ -93,7 +93,7 @@ async fn bear_a_canary(program: &Program, harness_insurer: &kiroku::api::ClientK
     patient["address"] = json!([{"text": CANARY}]);
     let canary = json!({"system": "http://example.org/i", "value": CANARY});
     patient["identifier"].as_array_mut().context("a Patient has identifiers")?.push(canary);
-    let api = Api::new(&program.url);
+    let api = Api::new(&program.line.url);
     let token = api.token(harness_insurer, &Acting::system("RECORDMGT")).await?;
     let made = api.post(&token, "/fhir/Patient", &patient, &[]).await?;
     ensure!(made.status == 201, "{}", made.body);

@@ -11,8 +11,10 @@ use rustix::process::Signal;
 
 use crate::Harness;
 use crate::gateway::{Backends, Gateway};
+use crate::mutual::Mutual;
 use crate::program::Program;
 use crate::shim::Environment;
+use crate::wire::Line;
 
 /// The file that names the servers for these tests.
 fn file() -> Result<PathBuf> {
@@ -53,17 +55,19 @@ fn load(file: PathBuf) -> Result<EngineSettings> {
 /// A process of a system, which may be ended and started again at its address.
 pub struct Member {
     pub role: &'static str,
-    pub url: String,
+    /// Past the gateway, with the gateway's certificate.
+    pub line: Line,
     pub program: Option<Program>,
     binary: &'static str,
     settings: Settings,
     folder: PathBuf,
 }
 
-/// Two processes of each role behind one gateway; the process of the test is one of the ledgers.
+/// Two processes of each role behind one gateway, which reaches them by TLS with certificates on both sides; the process of the test is one of the ledgers.
 pub struct System {
     pub harness: Harness,
     pub members: Vec<Member>,
+    pub mutual: Mutual,
     _gateway: Gateway,
 }
 
@@ -80,10 +84,11 @@ impl System {
     pub async fn start_on(binary: &'static str, partitions: u16, engine: EngineSettings) -> Result<Self> {
         let listen = free_address()?;
         let harness = start_at(&[Role::Ledger], partitions, Some(format!("http://{listen}")), engine).await?;
+        let mutual = Mutual::new(harness.folder.path())?;
         let mut members = Vec::new();
         for (number, role) in ROLES.into_iter().enumerate() {
             let folder = harness.folder.path().join(format!("{role}-{number}"));
-            members.push(Member::new(binary, &harness, role, folder)?);
+            members.push(Member::new(binary, (&harness, &mutual), role, folder)?);
         }
         // Two cores start two at a time.
         for pair in members.chunks_mut(2) {
@@ -94,10 +99,10 @@ impl System {
                 member.until_answers(200).await?;
             }
         }
-        let of = |role: &str| members.iter().filter(|m| m.role == role).map(|m| m.url.clone()).collect();
+        let of = |role: &str| members.iter().filter(|m| m.role == role).map(|m| m.line.url.clone()).collect();
         let backends = Backends { edges: of("edge"), queries: of("query"), ledgers: of("ledger") };
-        let gateway = Gateway::start(&listen, backends)?;
-        Ok(Self { harness, members, _gateway: gateway })
+        let gateway = Gateway::start(&listen, backends, mutual.http.clone())?;
+        Ok(Self { harness, members, mutual, _gateway: gateway })
     }
 
     /// The first or the second member of a role.
@@ -109,12 +114,17 @@ impl System {
 
 impl Member {
     /// Has a free address from now on, and does not run.
-    pub fn new(binary: &'static str, harness: &Harness, role: &'static str, folder: PathBuf) -> Result<Self> {
+    fn new(
+        binary: &'static str,
+        (harness, mutual): (&Harness, &Mutual),
+        role: &'static str,
+        folder: PathBuf,
+    ) -> Result<Self> {
         let mut settings = harness.node.settings.clone();
-        settings.http.listen = free_address()?;
-        let url = format!("http://{}", settings.http.listen);
+        (settings.http.listen, settings.tls) = (free_address()?, mutual.tls.clone());
+        let line = Line::over(&format!("https://{}", settings.http.listen), mutual.http.clone());
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { role, url, program: None, binary, settings, folder })
+        Ok(Self { role, line, program: None, binary, settings, folder })
     }
 
     /// Starts it, with further variables of the environment, and does not wait.
@@ -125,7 +135,9 @@ impl Member {
         flags.extend(self.settings.http.public_url.clone().map(|url| ("http.public_url".to_owned(), url)));
         let more: Vec<(&str, &str)> = flags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.program = Some(Program::spawn(self.binary, &self.settings, &more, (&self.folder, &environment))?);
+        let mut program = Program::spawn(self.binary, &self.settings, &more, (&self.folder, &environment))?;
+        program.line = self.line.clone();
+        self.program = Some(program);
         Ok(())
     }
 
@@ -206,15 +218,15 @@ fn free_address() -> Result<String> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
-/// The engine's settings as flags of a command line.
+/// The settings of engine and TLS as flags of a command line.
 fn flags(settings: &Settings) -> Vec<(String, String)> {
-    let (kafka, cql) = (&settings.engine.kafka, &settings.engine.cql);
+    let (kafka, cql, tls) = (&settings.engine.kafka, &settings.engine.cql, &settings.tls);
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map_or_else(String::new, |p| p.display().to_string());
     let client = match kafka.client {
         KafkaClient::Rdkafka => "rdkafka",
         KafkaClient::KafkaRust => "kafka-rust",
     };
-    [
+    let engine = [
         ("kind", "distributed".to_owned()),
         ("kafka.client", client.to_owned()),
         ("kafka.owned", kafka.owned.join(",")),
@@ -232,8 +244,16 @@ fn flags(settings: &Settings) -> Vec<(String, String)> {
         ("cql.password_file", path(&cql.password_file)),
         ("cql.keyspace", cql.keyspace.clone()),
         ("cql.replication", cql.replication.to_string()),
-    ]
-    .into_iter()
-    .map(|(key, value)| (format!("engine.{key}"), value))
-    .collect()
+    ];
+    let engine = engine.map(|(key, value)| (format!("engine.{key}"), value));
+    if tls.certificate.is_none() {
+        return engine.into();
+    }
+    let tls = [
+        ("certificate", path(&tls.certificate)),
+        ("key", path(&tls.key)),
+        ("client_ca", path(&tls.client_ca)),
+        ("client_certificates", "required".to_owned()),
+    ];
+    engine.into_iter().chain(tls.map(|(key, value)| (format!("tls.{key}"), value))).collect()
 }

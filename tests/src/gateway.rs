@@ -40,9 +40,8 @@ struct State {
 }
 
 impl Gateway {
-    /// Listens at `listen`, `address:port`.
-    pub fn start(listen: &str, backends: Backends) -> Result<Self> {
-        let http = reqwest::Client::new();
+    /// Listens at `listen`, `address:port`, and asks the processes through `http`.
+    pub fn start(listen: &str, backends: Backends, http: reqwest::Client) -> Result<Self> {
         let mut tasks = Vec::new();
         let mut watched = |urls: Vec<String>| {
             let backend = |url| Arc::new(Backend { url, ready: true.into() });

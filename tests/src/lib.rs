@@ -8,6 +8,8 @@ pub mod faulty;
 #[cfg(feature = "distributed")]
 pub mod gateway;
 pub mod journeys;
+#[cfg(feature = "distributed")]
+pub mod mutual;
 pub mod program;
 #[cfg(feature = "distributed")]
 pub mod shim;

@@ -12,7 +12,7 @@ use crate::wire::{Line, until};
 /// A running `kiroku serve`. Killed when dropped, so that a failed test leaves nothing running.
 pub struct Program {
     child: Child,
-    pub url: String,
+    pub line: Line,
 }
 
 impl Program {
@@ -32,7 +32,7 @@ impl Program {
         more: &[(&str, &str)],
         (cwd, environment): (&Path, &[(&str, &str)]),
     ) -> Result<Self> {
-        let url = format!("http://{}", settings.http.listen);
+        let line = Line::new(&format!("http://{}", settings.http.listen));
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c unlimited 2>&-; exec \"$0\" \"$@\"", binary, "serve", "--data"]);
         command.arg(&settings.data).args(["--listen", &settings.http.listen, "--set", "http.workers=2"]);
@@ -42,12 +42,12 @@ impl Program {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(cwd.join("stderr.log"))?;
         command.envs(environment.iter().copied()).current_dir(cwd);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
-        Ok(Self { child, url })
+        Ok(Self { child, line })
     }
 
     /// Waits until `/health/ready` answers with `status`; gives what it says.
     pub async fn until_answers(&mut self, cwd: &Path, status: u16) -> Result<serde_json::Value> {
-        let line = Line::new(&self.url);
+        let line = self.line.clone();
         let wanted = format!("the program answers {status} at /health/ready");
         let answered = until(&wanted, async || {
             let gone = self.child.try_wait()?;

@@ -10,6 +10,7 @@ use reqwest::Method;
 use schemas::vocab::Topic;
 
 /// A connection to one server. One for each test: connections belong to the test's runtime.
+#[derive(Clone)]
 pub struct Line {
     pub url: String,
     http: reqwest::Client,
@@ -52,7 +53,12 @@ impl Ask {
 
 impl Line {
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), http: reqwest::Client::new() }
+        Self::over(url, reqwest::Client::new())
+    }
+
+    /// With another trust, or a certificate to show.
+    pub fn over(url: &str, http: reqwest::Client) -> Self {
+        Self { url: url.to_owned(), http }
     }
 
     /// Sends; `token` empty: none.

@@ -88,8 +88,12 @@ impl Authority {
         Ok(issued)
     }
 
-    /// Key and certificate of all servers in one file, as Kafka and Cassandra read it: the key first.
-    pub(crate) fn server(&self) -> Result<PathBuf> {
+    /// Key and certificate of all servers in one file, as Kafka and Cassandra read it: the key first. Good for `localhost` and
+    /// the loopback addresses that the servers have.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn server(&self) -> Result<PathBuf> {
         let path = self.folder.join("server.pem");
         if !path.exists() {
             // Servers are clients of each other.

@@ -1,12 +1,13 @@
 //! The faults of `tests/distributed`, many times each, on servers of their own; what they showed becomes a page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use loadtest::driver::machine;
+use serde::{Deserialize, Serialize};
 use servers::{Cluster, Jars, KafkaPlan, KafkaVersion, Nodes, Plan};
 
 /// `xtask faults --rounds 20 --report tests/distributed/REPORT.md`
@@ -21,16 +22,27 @@ pub(crate) struct Args {
     /// What chance follows from; each round has the next one. Another one at each start unless it is given
     #[arg(long)]
     seed: Option<u64>,
-    /// The page
+    /// Keep the rounds of earlier calls: twenty of each take hours, and a call may leave out faults (`KIROKU_FAULT`, `--only`)
+    #[arg(long)]
+    add: bool,
+    /// All rounds, a line of JSON each
+    #[arg(long, default_value = "tests/distributed/rounds.jsonl")]
+    all: PathBuf,
+    /// The page of all rounds
     #[arg(long, default_value = "tests/distributed/REPORT.md")]
     report: PathBuf,
 }
 
 /// What the tests say of a round.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Round {
+    /// What was tested; the tests do not say it.
+    #[serde(default)]
+    commit: String,
     fault: String,
     seed: u64,
+    #[serde(default)]
+    moment_s: f64,
     back_s: f64,
     waited_s: f64,
     records: u64,
@@ -39,6 +51,8 @@ struct Round {
 
 /// Starts servers, makes the faults, writes the page.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let commit = machine::commit();
+    let mut rounds = if args.add { read(&std::fs::read_to_string(&args.all)?)? } else { Vec::new() };
     let folder = std::env::temp_dir().join(format!("kiroku-faults-{}", std::process::id()));
     let kafka = Some(KafkaPlan { version: KafkaVersion::V4, nodes: Nodes::One });
     let plan = Plan { folder: folder.clone(), kafka, cassandra: Some(Nodes::One), jars: Jars::default() };
@@ -53,19 +67,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     tests.envs(args.seed.map(|seed| ("KIROKU_SEED", seed.to_string())));
     let status = tests.status().context("cargo")?;
     drop(cluster);
-    let said = std::fs::read_to_string(&results).context("no round was finished")?;
-    std::fs::write(&args.report, page(&read(&said)?)?)?;
-    std::fs::remove_dir_all(&folder)?;
+    // Also what was told of good rounds does not count then: the last check is of all of them.
     ensure!(
         status.success(),
-        "a fault did harm: the tests ended with {status}; {} holds the rounds before",
-        shown(args)
+        "a fault did harm: the tests ended with {status}; rounds before: `{}`",
+        results.display()
     );
-    Ok(())
-}
-
-fn shown(args: &Args) -> std::path::Display<'_> {
-    Path::display(&args.report)
+    let said = std::fs::read_to_string(&results).context("no round was made")?;
+    rounds.extend(read(&said)?.into_iter().map(|round| Round { commit: commit.clone(), ..round }));
+    let lines = rounds.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+    std::fs::write(&args.all, lines.join("\n") + "\n")?;
+    std::fs::write(&args.report, page(&rounds)?)?;
+    Ok(std::fs::remove_dir_all(&folder)?)
 }
 
 fn read(said: &str) -> Result<Vec<Round>> {
@@ -78,13 +91,13 @@ const HEAD: &str = "\
 Made by `cargo run -p xtask -- faults`; not edited. Two processes of each role and one more ledger, one broker and one node of the database (three where it says so) on two
 cores, debug build; six persons, each with a client that writes and reads one after the other and asks again with its key until it is answered. In each round the fault comes at a moment that the
 seed gives. After each round, of every person: each acknowledged record is there once and each version once, dense, in the order of the acknowledgements, with times of the log; a retry is told the same;
-each release stands in the person's list once, naming what was released, and the numbers of the list have no gap. At the end `kiroku check` compares tables, lists, log and decisions of all rounds:
+each release stands in the person's list once, naming what was released, and the numbers of the list have no gap. At the end of each call `kiroku check` compares tables, lists, log and decisions of all its rounds:
 what stands in the tables is what a fresh rebuild gives. (The persons of each round are others, so later rounds cover nothing up.)
 
 *Back*: from the fault until every person could be written and read again; where a server is killed, with its start. *Waited*: the longest that one client waited for one answer, retries included.
 
-| fault | rounds | seeds | back, median (s) | back, longest (s) | waited, longest (s) | records | releases |
-|---|---|---|---|---|---|---|---|
+| fault | rounds | seeds | back, median (s) | back, longest (s) | waited, longest (s) | records | releases | commits |
+|---|---|---|---|---|---|---|---|---|
 ";
 
 fn page(rounds: &[Round]) -> Result<String> {
@@ -102,10 +115,12 @@ fn page(rounds: &[Round]) -> Result<String> {
         let (first, last) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
         let records: u64 = rounds.iter().map(|round| round.records).sum();
         let releases: u64 = rounds.iter().map(|round| round.releases).sum();
+        let commits: BTreeSet<&str> = rounds.iter().map(|round| round.commit.as_str()).collect();
+        let commits = commits.into_iter().collect::<Vec<_>>().join(", ");
         let count = rounds.len();
         writeln!(
             page,
-            "| {fault} | {count} | {first} to {last} | {median:.1} | {longest:.1} | {waited:.1} | {records} | {releases} |"
+            "| {fault} | {count} | {first} to {last} | {median:.1} | {longest:.1} | {waited:.1} | {records} | {releases} | {commits} |"
         )?;
     }
     Ok(page)
@@ -117,14 +132,15 @@ mod tests {
 
     #[test]
     fn the_page_has_a_line_for_each_fault_with_its_median_and_longest_times() {
-        let line = |seed: u64, back: f64| {
+        let line = |seed: u64, back: f64, commit: &str| {
             format!(
-                "{{\"fault\":\"a fault\",\"seed\":{seed},\"back_s\":{back},\"waited_s\":0.5,\"records\":2,\"releases\":3}}"
+                "{{\"fault\":\"a fault\",\"seed\":{seed},\"back_s\":{back},\"waited_s\":0.5,\"records\":2,\"releases\":3,\
+                 \"commit\":\"{commit}\"}}"
             )
         };
-        let rounds = read(&[line(7, 1.0), line(8, 4.0), line(9, 2.0)].join("\n")).unwrap();
+        let rounds = read(&[line(7, 1.0, "b"), line(8, 4.0, "a"), line(9, 2.0, "b")].join("\n")).unwrap();
         let page = page(&rounds).unwrap();
-        assert_eq!(page.lines().last(), Some("| a fault | 3 | 7 to 9 | 2.0 | 4.0 | 0.5 | 6 | 9 |"));
+        assert_eq!(page.lines().last(), Some("| a fault | 3 | 7 to 9 | 2.0 | 4.0 | 0.5 | 6 | 9 | a, b |"));
         assert!(read("nothing of ours").is_err());
     }
 }

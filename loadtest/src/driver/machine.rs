@@ -55,7 +55,8 @@ impl Machine {
     }
 }
 
-fn commit() -> String {
+/// Of the working folder, and whether it has changes.
+pub fn commit() -> String {
     let head = said("git", &["rev-parse", "--short=12", "HEAD"]);
     let changed = !said("git", &["status", "--porcelain"]).is_empty();
     match (head.is_empty() || head.contains("HEAD"), changed) {
