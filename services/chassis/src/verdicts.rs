@@ -3,14 +3,14 @@
 //!
 //! Within a process the submission goes the other way here, as the edge had it before it sealed it: the projector need not open it.
 //!
-//! A verdict that gets lost on its way costs a client ten seconds and a question by URL, nothing else: the outcome is durable and
-//! in the tables before its verdict sets out.
+//! A verdict that gets lost on its way costs a client a second, nothing else: the outcome is durable and in the tables before its
+//! verdict sets out, and who waits looks there.
+
+mod wait;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use schemas::vocab::Topic;
 use schemas::{SubmissionId, codec};
 use tokio::sync::oneshot;
 
+pub use self::wait::Wait;
 use crate::crypto;
 use crate::ledger::PendingEntry;
 use crate::ports::keys::{Keys, KeysError, PlatformKey, Secret};
@@ -204,33 +205,6 @@ fn forget_if_done(waiters: Entry<'_, SubmissionId, Waiters>) {
         && waiters.get().opened.is_none()
     {
         waiters.remove();
-    }
-}
-
-/// One who waits. Dropped, it is forgotten; what its record holds is still handed over, with the entry of the writing.
-pub struct Wait<'v> {
-    verdicts: &'v Verdicts,
-    submission: SubmissionId,
-    receiver: oneshot::Receiver<Verdict>,
-}
-
-impl Future for Wait<'_> {
-    type Output = Result<Verdict, oneshot::error::RecvError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.receiver).poll(context)
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        OPEN.dec();
-        self.receiver.close();
-        let mut waiting = self.verdicts.waiting.lock();
-        if let Some(waiters) = waiting.get_mut(&self.submission) {
-            waiters.senders.retain(|sender| !sender.is_closed());
-        }
-        forget_if_done(waiting.entry(self.submission));
     }
 }
 

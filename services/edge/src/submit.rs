@@ -99,16 +99,17 @@ impl Edge {
             self.deps.verdicts.not_appended(submission.id);
             return Err(Refusal::unavailable(&error, 5));
         }
-        match tokio::time::timeout(self.deps.verdict_timeout, verdict).await {
+        let find = async || self.outcome(pid, submission.id).await.ok().flatten().map(Verdict::Outcome);
+        match verdict.within(self.deps.verdict_timeout, find).await {
             // Somebody else's, who used the same key at the same time for another request.
-            Ok(Ok(Verdict::Outcome(outcome))) if outcome.request_hash != submission.request_hash => Err(key_reused()),
-            Ok(Ok(Verdict::Outcome(outcome))) => {
+            Some(Verdict::Outcome(outcome)) if outcome.request_hash != submission.request_hash => Err(key_reused()),
+            Some(Verdict::Outcome(outcome)) => {
                 let accepted = matches!(outcome.result, OutcomeResult::Accepted(_));
                 metrics::submission(if accepted { "accepted" } else { "refused" });
                 Ok(Submitted::Outcome(outcome))
             }
-            Ok(Ok(Verdict::KeyReused)) => Err(key_reused()),
-            Ok(Ok(Verdict::Identity(_) | Verdict::IdentityRefused(_)) | Err(_)) | Err(_) => {
+            Some(Verdict::KeyReused) => Err(key_reused()),
+            Some(Verdict::Identity(_) | Verdict::IdentityRefused(_)) | None => {
                 self.deps.log.settle().await.map_err(|e| Refusal::unavailable(&e, 5))?;
                 Ok(Submitted::Later(submission.id))
             }
@@ -131,7 +132,7 @@ impl Edge {
         let value = Bytes::from(codec::encode(&record));
         let append = chassis::ports::log::Append { topic: Topic::Identity, shard: 0, value };
         self.deps.log.append(append).await.map_err(|e| Refusal::unavailable(&e, 5))?;
-        Ok(tokio::time::timeout(self.deps.verdict_timeout, verdict).await.ok().and_then(Result::ok))
+        Ok(verdict.within(self.deps.verdict_timeout, async || None).await)
     }
 
     /// The entry of an outcome, written or refused: appended before the verdict is told.

@@ -14,6 +14,16 @@ use crate::Edge;
 /// Opens outcomes only: ids, versions and codes, nothing clinical.
 const TICKET: Ticket = Ticket::for_job(Job::ScanHeaders);
 
+impl Edge {
+    /// The outcome of a submission, as the tables have it.
+    pub(crate) async fn outcome(&self, pid: Pid, id: SubmissionId) -> Result<Option<Outcome>, Refusal> {
+        let sealed = self.deps.store.get(Table::Verdict, &pid.0, &id.0).await.map_err(|e| Refusal::internal(&e))?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        let key = self.deps.keys.record_key(pid, Bucket::Long).await.map_err(|_| Refusal::not_found())?;
+        envelope::open_verdict(&key.header_key(&TICKET), id, &sealed).map(Some).map_err(|e| Refusal::internal(&e))
+    }
+}
+
 /// `GET /submissions/{id}`
 pub(crate) async fn status(
     edge: web::Data<Edge>,
@@ -28,10 +38,7 @@ pub(crate) async fn status(
     let Some(pid) = row.and_then(|row| row.get(..16)?.try_into().ok()).map(Pid) else {
         return Err(Refusal::not_found());
     };
-    let sealed = store.get(Table::Verdict, &pid.0, &id.0).await.map_err(|e| Refusal::internal(&e))?;
-    let Some(sealed) = sealed else { return Err(Refusal::not_found()) };
-    let key = edge.deps.keys.record_key(pid, Bucket::Long).await.map_err(|_| Refusal::not_found())?;
-    let outcome = envelope::open_verdict(&key.header_key(&TICKET), id, &sealed).map_err(|e| Refusal::internal(&e))?;
+    let outcome = edge.outcome(pid, id).await?.ok_or_else(Refusal::not_found)?;
     // Ids of submissions cannot be guessed, and only their own client is told.
     if outcome.client != session.caller.client {
         return Err(Refusal::not_found());
