@@ -1,6 +1,10 @@
 //! Each release and each refusal has its entry in the log before it leaves.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use anyhow::{Context, Result};
+use engines::embedded::disk::FaultyDisk;
 use loadtest::population::Kind;
 use reqwest::Method;
 use schemas::vocab::{Category, Topic};
@@ -112,15 +116,20 @@ async fn a_record_its_outcome_and_its_entry_become_durable_in_one_commit() -> Re
 async fn a_record_whose_client_is_told_later_has_its_entry_too() -> Result<()> {
     let harness = Harness::start().await?;
     let citizen = harness.bear(1).await?;
-    let harness = harness.restart_as(|settings| settings.verdict_timeout_ms = 0, |_| {}).await?;
+    let disk = Arc::new(FaultyDisk::new());
+    let slow = disk.clone();
+    let harness =
+        harness.restart_as(|settings| settings.verdict_timeout_ms = 20, move |config| config.disk = slow).await?;
     let (line, entries) = (Line::new(&harness.api.url), count_accesses(&harness.node).await?);
     let log = harness.node.engine.log.clone();
     let partition = log.partition_of(Topic::Access, citizen.pid.shard());
     let end = log.end(Topic::Access, partition).await?;
     let system = harness.token(&harness.hospital, &harness.hospital.records()).await?;
     let record = item(&harness, &citizen, Kind::Laboratory, 1).to_string();
+    disk.sync_delay_ms.store(500, Ordering::SeqCst);
     let taken = line.ask(&system, &Ask::with_body(Method::POST, "/fhir/Observation", record)).await?;
     assert_eq!(taken.status, 202, "{}", taken.text);
+    disk.sync_delay_ms.store(0, Ordering::SeqCst);
     tokio::time::timeout(std::time::Duration::from_secs(20), log.wait_for(Topic::Access, partition, end)).await??;
     assert_eq!(count_accesses(&harness.node).await?, entries + 1);
     harness.node.stop().await

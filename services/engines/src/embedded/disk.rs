@@ -115,6 +115,8 @@ pub struct FaultyDisk {
     pub full: AtomicBool,
     /// `sync` fails with an I/O error.
     pub sync_fails: AtomicBool,
+    /// A `sync` takes so many milliseconds more.
+    pub sync_delay_ms: AtomicU64,
     /// Number of bytes that may still be written before every write fails; `u64::MAX` (see [`FaultyDisk::new`]): no limit.
     pub bytes_left: AtomicU64,
     /// Writes take at most this many bytes at once; 0: no limit.
@@ -162,6 +164,7 @@ impl Disk for FaultyDisk {
             return Err(io::Error::other("injected fsync error"));
         }
         self.syncs.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(std::time::Duration::from_millis(self.sync_delay_ms.load(Ordering::SeqCst)));
         file.sync_data()
     }
 }
