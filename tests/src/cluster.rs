@@ -63,7 +63,8 @@ pub struct Member {
     folder: PathBuf,
 }
 
-/// Two processes of each role behind one gateway, which reaches them by TLS with certificates on both sides; the process of the test is one of the ledgers.
+/// Two processes of each role behind one gateway, which reaches them by TLS with certificates on both sides; the process of the
+/// test is one of the ledgers.
 pub struct System {
     pub harness: Harness,
     pub members: Vec<Member>,

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// What chance follows from; each round has the next one. Another one at each start unless it is given
     #[arg(long)]
     seed: Option<u64>,
-    /// Keep the rounds of earlier calls: twenty of each take hours, and a call may leave out faults (`KIROKU_FAULT`, `--only`)
+    /// Keep the rounds of earlier calls: twenty of each take more than an hour, and a call may leave out faults (`KIROKU_FAULT`, `--only`)
     #[arg(long)]
     add: bool,
     /// All rounds, a line of JSON each
@@ -41,7 +41,6 @@ struct Round {
     commit: String,
     fault: String,
     seed: u64,
-    #[serde(default)]
     moment_s: f64,
     back_s: f64,
     waited_s: f64,
@@ -52,7 +51,11 @@ struct Round {
 /// Starts servers, makes the faults, writes the page.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let commit = machine::commit();
-    let mut rounds = if args.add { read(&std::fs::read_to_string(&args.all)?)? } else { Vec::new() };
+    let mut rounds = if args.add {
+        read(&std::fs::read_to_string(&args.all).context("the rounds of earlier calls")?)?
+    } else {
+        Vec::new()
+    };
     let folder = std::env::temp_dir().join(format!("kiroku-faults-{}", std::process::id()));
     let kafka = Some(KafkaPlan { version: KafkaVersion::V4, nodes: Nodes::One });
     let plan = Plan { folder: folder.clone(), kafka, cassandra: Some(Nodes::One), jars: Jars::default() };
@@ -111,8 +114,8 @@ fn page(rounds: &[Round]) -> Result<String> {
         back.sort_by(f64::total_cmp);
         let (median, longest) = (back[back.len() / 2], back[back.len() - 1]);
         let waited = rounds.iter().map(|round| round.waited_s).fold(0.0, f64::max);
-        let seeds = rounds.iter().map(|round| round.seed);
-        let (first, last) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
+        let seeds: Vec<String> = rounds.chunk_by(|one, next| one.seed + 1 == next.seed).map(seeds).collect();
+        let seeds = seeds.join(", ");
         let records: u64 = rounds.iter().map(|round| round.records).sum();
         let releases: u64 = rounds.iter().map(|round| round.releases).sum();
         let commits: BTreeSet<&str> = rounds.iter().map(|round| round.commit.as_str()).collect();
@@ -120,10 +123,16 @@ fn page(rounds: &[Round]) -> Result<String> {
         let count = rounds.len();
         writeln!(
             page,
-            "| {fault} | {count} | {first} to {last} | {median:.1} | {longest:.1} | {waited:.1} | {records} | {releases} | {commits} |"
+            "| {fault} | {count} | {seeds} | {median:.1} | {longest:.1} | {waited:.1} | {records} | {releases} | {commits} |"
         )?;
     }
     Ok(page)
+}
+
+/// Of the rounds of one call.
+fn seeds(call: &[&Round]) -> String {
+    let (first, last) = (call[0].seed, call[call.len() - 1].seed);
+    format!("{first} to {last}")
 }
 
 #[cfg(test)]
@@ -134,13 +143,15 @@ mod tests {
     fn the_page_has_a_line_for_each_fault_with_its_median_and_longest_times() {
         let line = |seed: u64, back: f64, commit: &str| {
             format!(
-                "{{\"fault\":\"a fault\",\"seed\":{seed},\"back_s\":{back},\"waited_s\":0.5,\"records\":2,\"releases\":3,\
+                "{{\"fault\":\"a fault\",\"seed\":{seed},\"moment_s\":0.1,\"back_s\":{back},\"waited_s\":0.5,\"records\":2,\"releases\":3,\
                  \"commit\":\"{commit}\"}}"
             )
         };
         let rounds = read(&[line(7, 1.0, "b"), line(8, 4.0, "a"), line(9, 2.0, "b")].join("\n")).unwrap();
         let page = page(&rounds).unwrap();
         assert_eq!(page.lines().last(), Some("| a fault | 3 | 7 to 9 | 2.0 | 4.0 | 0.5 | 6 | 9 | a, b |"));
+        let again = read(&[line(7, 1.0, "b"), line(8, 4.0, "b"), line(20, 2.0, "b")].join("\n")).unwrap();
+        assert!(super::page(&again).unwrap().contains("| 7 to 8, 20 to 20 |"));
         assert!(read("nothing of ours").is_err());
     }
 }

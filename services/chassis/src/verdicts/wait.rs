@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{OPEN, Verdicts, forget_if_done};
 
-/// Between processes a verdict gets lost when its projector dies after the outcome; the next owner finds an outcome and decides nothing.
-/// Two of a living projector's rounds through the engines are shorter than this.
+/// How often a verdict is looked for that may be lost: its projector died after the outcome, and the next owner finds an outcome and
+/// decides nothing. Longer than most verdicts take.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// One who waits. Dropped, it is forgotten; what its record holds is still handed over, with the entry of the writing.

@@ -2,7 +2,7 @@
 
 /// How many. The first of them never merges tables and puts each message to do so back, without a pause, until another takes
 /// it; a flush sends as many messages as there are workers (fjall 3.1, `worker_tick`). With two, one message went round for as long as
-/// a merge lasted, at the price of half a core. With one, a merge would hold up the change of full memtables.
+/// a merge lasted. With one, a merge would hold up the change of full memtables.
 pub(crate) const COUNT: usize = 3;
 /// How the engine calls them.
 const WORKER: &str = "fjall:worker";
